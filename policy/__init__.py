@@ -1,0 +1,1 @@
+"""The language model: Gemma 3, its tokenizer, LoRA, sampling, checkpoints."""

@@ -1,0 +1,1 @@
+"""The client of the reward service; needs grpcio and protobuf only."""

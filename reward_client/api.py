@@ -1,0 +1,120 @@
+"""What a caller of the reward service sees: samples to send, outcomes to get back.
+
+The mirror of the wire contract in plain values, so that protobuf objects stop in
+`client`. It deliberately shares no code with the server: the `.proto` is the only
+thing both sides know.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MathReference:
+    """A number, LaTeX, or GSM8K's "... #### 42"."""
+
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CodeReference:
+    """Assertions in MBPP's form, e.g. `assert f(1) == 2`."""
+
+    tests: tuple[str, ...]
+    setup: str = ""
+    imports: tuple[str, ...] = ()
+    entry_point: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChoiceReference:
+    labels: tuple[str, ...]
+    texts: tuple[str, ...]
+    correct_label: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BooleanReference:
+    value: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TextReference:
+    """Summary: the reference summary and its document. Writing, ideation: may be empty."""
+
+    reference: str = ""
+    source: str = ""
+
+
+Reference = MathReference | CodeReference | ChoiceReference | BooleanReference | TextReference
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """One completion to grade. `sample_id` is unique in the call."""
+
+    sample_id: str
+    reward: str
+    prompt: str
+    completion: str
+    reference: Reference
+    group_id: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Score:
+    """`value` in [0, 1]; `components` always hold "format" and "correctness" or "quality".
+
+    `verdict` is the contract's name, e.g. "CORRECT".
+    """
+
+    value: float
+    components: Mapping[str, float]
+    verdict: str
+    explanation: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """No score exists. `kind` is the contract's name, e.g. "SANDBOX"."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """Score or failure of one sample. Times are in milliseconds."""
+
+    sample_id: str
+    result: Score | Failure
+    reward_version: str
+    cached: bool
+    queue_ms: float
+    grade_ms: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RewardInfo:
+    """One row of `ListRewards`. `cost_class` is the contract's name, e.g. "INLINE"."""
+
+    name: str
+    version: str
+    minimum: float
+    maximum: float
+    reference: str
+    deterministic: bool
+    cost_class: str
+
+
+class RewardClientError(Exception):
+    """A whole call could not be completed, after retries. No outcome was invented."""
+
+
+class RewardRequestError(RewardClientError):
+    """The server refused the call as malformed (INVALID_ARGUMENT): a bug on this side."""
+
+
+class RewardUnavailableError(RewardClientError):
+    """No server could be reached before the deadline."""

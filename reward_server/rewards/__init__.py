@@ -1,0 +1,1 @@
+"""The graders, one file or package each, named by what they judge."""

@@ -1,0 +1,1 @@
+"""Datasets as examples: adapters, mixing, prompts."""

@@ -1,0 +1,42 @@
+"""Fixtures of every suite: where the real data is, and what to do without an engine.
+
+Skips are visible: a missing Docker Engine or missing data is a skip with its reason on
+a user's machine, and a failure where `CI` is set.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def missing(reason: str) -> None:
+    """Skip with the reason, or fail where nothing may be missing."""
+    if os.environ.get("CI"):
+        pytest.fail(f"needed in CI: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The real datasets under the hub's column names."""
+    directory = Path(os.environ.get("ASSAY_DATA_DIR", ROOT.parent / "shared" / "data"))
+    if not (directory / "gsm8k").is_dir():
+        missing(f"no real datasets in {directory}: set ASSAY_DATA_DIR")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> None:
+    """A Docker Engine that answers, and the sandbox image in it."""
+    import docker
+    import docker.errors
+
+    try:
+        client = docker.from_env()
+        client.ping()
+        client.close()
+    except docker.errors.DockerException as error:
+        missing(f"no Docker Engine answers: {error}")

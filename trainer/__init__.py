@@ -1,0 +1,1 @@
+"""GRPO with Tunix against a reward server."""
