@@ -1,0 +1,122 @@
+# One entry point for people and for CI. `make help` lists the targets.
+#
+# Variables (environment or command line):
+#   ACCELERATOR=cpu|cuda|tpu   which JAX `make setup` installs
+#   CONFIG=tiny|gemma3_1b|FILE what `make train` trains
+#   DATA_DIR=DIR               local datasets under the hub's column names
+#   REWARD_ADDRESS=HOST:PORT   a running reward server; unset: one is started and stopped
+#   RUN=DIR                    which run `make eval` and `make generate` read (runs/latest)
+#   ARGS="..."                 passed on to the command
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+ACCELERATOR ?= cpu
+CONFIG ?= tiny
+RUN ?= runs/latest
+ARGS ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+REQUIREMENTS := requirements/$(if $(filter cpu,$(ACCELERATOR)),dev,$(ACCELERATOR)).txt
+INSTALLED := $(VENV)/.installed-$(ACCELERATOR)
+STUBS := proto/reward/v1/reward_pb2.py
+DATA := $(if $(DATA_DIR),--data-dir $(DATA_DIR))
+
+.PHONY: help
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+
+# --- set-up ---------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: $(INSTALLED) $(STUBS)  ## create .venv, install pinned dependencies, generate the stubs
+
+# Kept when an accelerator's packages are in: `make train` after `make setup ACCELERATOR=tpu` must not undo it.
+HAVE := $(firstword $(wildcard $(VENV)/.installed-*))
+ifneq ($(HAVE),)
+ifeq ($(origin ACCELERATOR),file)
+INSTALLED := $(HAVE)
+REQUIREMENTS := requirements/$(patsubst cpu,dev,$(patsubst $(VENV)/.installed-%,%,$(HAVE))).txt
+endif
+endif
+
+$(INSTALLED): $(REQUIREMENTS) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Say PYTHON=python3.x"; exit 1; }
+	@echo "set-up: installing $(REQUIREMENTS) into $(VENV)"
+	@rm -f $(VENV)/.installed-*
+	@if command -v uv >/dev/null; then \
+		{ test -x $(PY) || uv venv --quiet --python "$$(command -v $(PYTHON))" $(VENV); } && \
+		VIRTUAL_ENV=$(VENV) uv pip install --quiet -r $(REQUIREMENTS) && \
+		VIRTUAL_ENV=$(VENV) uv pip install --quiet --no-deps --no-build-isolation -e . ; \
+	else \
+		{ test -x $(PY) || $(PYTHON) -m venv $(VENV); } && \
+		$(PY) -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS) && \
+		$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . ; \
+	fi
+	@touch $@
+
+$(STUBS): proto/reward/v1/reward.proto hatch_build.py $(INSTALLED)
+	@$(PY) hatch_build.py
+	@touch $@
+
+.PHONY: sandbox-image
+sandbox-image: setup  ## build the sandbox image (without an engine: says so and goes on)
+	@$(PY) -m sandbox build --if-engine
+
+.PHONY: check-sandbox
+check-sandbox: setup  ## say whether this host is fit to run untrusted programs, limit by limit
+	@$(PY) -m sandbox check
+
+# --- run ------------------------------------------------------------------------------------
+
+.PHONY: serve-rewards
+serve-rewards: sandbox-image  ## serve the rewards (ARGS="--listen HOST:PORT ...")
+	@exec $(PY) -m reward_server $(ARGS)
+
+.PHONY: train
+train: sandbox-image  ## train (CONFIG=tiny by default), evaluate before and after, write runs/latest
+	@exec $(PY) -m trainer --config $(CONFIG) $(DATA) $(ARGS)
+
+.PHONY: eval
+eval: sandbox-image  ## grade a run's checkpoint on held-out splits (RUN=..., ARGS="--limit 100 ...")
+	@exec $(PY) -m evals run --checkpoint $(RUN) $(DATA) $(ARGS)
+
+.PHONY: generate
+generate: setup  ## answer PROMPT="..." greedily with the run's final LoRA checkpoint
+	@test -n "$$PROMPT" || { echo 'say what to answer: make generate PROMPT="..."'; exit 2; }
+	@exec $(PY) -m trainer.generate "$$PROMPT" --run $(RUN) $(ARGS)
+
+.PHONY: check-data
+check-data: sandbox-image  ## check that reference answers earn full marks through a live server
+	@exec $(PY) -m tasks check $(DATA) $(ARGS)
+
+# --- check ----------------------------------------------------------------------------------
+
+.PHONY: test
+test: sandbox-image  ## run every test (ARGS="-k name ...")
+	@$(PY) -m pytest $(ARGS)
+
+.PHONY: lint
+lint: setup  ## style, import directions, types
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/pyright
+
+.PHONY: check
+check: lint  ## what CI runs: lint and types, then every test; a missing engine fails
+	@CI=true $(MAKE) --no-print-directory test
+
+.PHONY: lock
+lock:  ## compile requirements/*.in into pinned requirements/*.txt (needs uv)
+	@for name in dev cuda tpu; do \
+		uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
+			--custom-compile-command "make lock" requirements/$$name.in -o requirements/$$name.txt || exit 1; \
+	done
+
+.PHONY: clean
+clean:  ## remove the virtual environment, the stubs and caches; runs/ stays
+	rm -rf $(VENV) proto/reward/v1/*_pb2* .pytest_cache .ruff_cache .hypothesis *.egg-info
