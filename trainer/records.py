@@ -1,11 +1,18 @@
 """What a run writes down: one `StepRecord` a step, one `Summary` at the end.
 
 Both are plain values with one JSON form, written by the training loop and read by
-the live view, the plots and the tests. Seconds are wall seconds.
+the live view, the plots and the tests. Seconds are wall seconds. JSON has no NaN: a
+number that is not finite is written as null and read back as NaN.
 """
 
+import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from evals.results import DomainResult
+from evals.statistics import Interval
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,26 +46,6 @@ class StepRecord:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DomainResult:
-    """One domain before or after training, sampled and greedy.
-
-    `reward` is the mean score of sampled completions; `greedy_*` of one greedy
-    completion a prompt. `ungraded` counts completions without a score; they are in no mean.
-    `accuracy` is the mean correctness, or quality where a domain has no right answer.
-    """
-
-    prompts: int
-    completions: int
-    ungraded: int
-    reward: float
-    format_rate: float
-    accuracy: float
-    greedy_reward: float
-    greedy_format_rate: float
-    greedy_accuracy: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
     """`summary.json`. `before` and `after` are by domain, with `all` over the prompts of every domain.
 
@@ -83,3 +70,68 @@ class Summary:
     skipped: Mapping[str, str]
     reward_versions: Mapping[str, str]
     prompt_hash: str
+
+
+class RecordError(ValueError):
+    """A line or file is not a record in its JSON form."""
+
+
+def to_json(record: StepRecord | Summary) -> str:
+    """Return the record as one line of JSON, under its field names."""
+    return json.dumps(_finite(asdict(record)), allow_nan=False, ensure_ascii=False)
+
+
+def step_from_json(line: str) -> StepRecord:
+    """Read one line of `metrics.jsonl`.
+
+    Raises:
+        RecordError: the line is not JSON, or its fields are not those of a step.
+    """
+    return StepRecord(**_values(StepRecord, _object(line)))
+
+
+def summary_from_json(text: str) -> Summary:
+    """Read `summary.json`.
+
+    Raises:
+        RecordError: the text is not JSON, or its fields are not those of a summary.
+    """
+    values = _values(Summary, _object(text))
+    return Summary(**{**values, "before": _results(values["before"]), "after": _results(values["after"])})
+
+
+def _results(raw: Mapping[str, Any]) -> Mapping[str, DomainResult]:
+    return {domain: _result(_values(DomainResult, values)) for domain, values in raw.items()}
+
+
+def _result(values: dict[str, Any]) -> DomainResult:
+    intervals = {name: Interval(*pair) for name, pair in values.items() if name.endswith("_interval")}
+    return DomainResult(**{**values, **intervals})
+
+
+def _object(text: str) -> Mapping[str, Any]:
+    try:
+        raw = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise RecordError(f"not JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise RecordError(f"a record is a JSON object, not {type(raw).__name__}")
+    return raw
+
+
+def _values(kind: type[StepRecord | Summary | DomainResult], raw: Mapping[str, Any]) -> dict[str, Any]:
+    expected = {item.name for item in fields(kind)}
+    if raw.keys() != expected:
+        missing, unknown = sorted(expected - raw.keys()), sorted(raw.keys() - expected)
+        raise RecordError(f"{kind.__name__}: missing fields {missing}, unknown fields {unknown}")
+    return {name: math.nan if value is None else value for name, value in raw.items()}
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
