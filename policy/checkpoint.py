@@ -1,0 +1,91 @@
+"""A finished policy on disk: base model, adapters, tokenizer, and the prompt it was trained on.
+
+    <run>/policy.json       where the base is, prompt template and its hash, lengths
+    <run>/base/             a tiny base in the hub's form; absent for a hub model
+    <run>/lora/             adapters in PEFT's form, written at the end of training
+
+A policy answers only prompts rendered by the template it was trained on, so a template
+whose hash differs is refused.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from policy.gemma import Gemma3, PolicyError, load_pretrained, make_mesh
+from policy.lora import apply_lora, load_lora, read_shape
+from policy.sampling import GenerationShape, Generator
+from policy.tokenizer import Tokenizer, load_tokenizer
+
+DTYPES: dict[str, Any] = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PolicyRecord:
+    """`policy.json`. `base` is relative to the run when the base lies inside it."""
+
+    base: str
+    dtype: str
+    prompt_template: str
+    prompt_hash: str
+    max_prompt_tokens: int
+    max_new_tokens: int
+
+    def write(self, run_dir: Path) -> None:
+        (run_dir / "policy.json").write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def read(cls, run_dir: Path) -> "PolicyRecord":
+        """Raises PolicyError when `run_dir` holds no run, or one that this code cannot read."""
+        path = run_dir / "policy.json"
+        if not path.is_file():
+            raise PolicyError(f"policy: no policy.json in {str(run_dir)!r}: pass the directory of a run")
+        try:
+            return cls(**json.loads(path.read_text()))
+        except (TypeError, json.JSONDecodeError) as error:
+            raise PolicyError(f"policy: {str(path)!r} cannot be read: {error}") from error
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Policy:
+    """A model ready to answer, with everything that fixes what it answers to."""
+
+    model: Gemma3
+    tokenizer: Tokenizer
+    record: PolicyRecord
+    mesh: jax.sharding.Mesh
+
+    def generator(self, *, rows: int) -> Generator:
+        """Makes a sampler for batches of `rows` prompts."""
+        shape = GenerationShape(
+            rows=rows,
+            max_prompt_tokens=self.record.max_prompt_tokens,
+            max_new_tokens=self.record.max_new_tokens,
+        )
+        return Generator(self.model, self.tokenizer, shape, self.mesh)
+
+
+def open_policy(run_dir: Path, *, prompt_hash: str, trained: bool = True) -> Policy:
+    """Loads the policy of a run: with its adapters, or (`trained=False`) the base alone.
+
+    Raises:
+        PolicyError: not a finished run, or its prompt template is not the one of `prompt_hash`.
+    """
+    record = PolicyRecord.read(run_dir)
+    if record.prompt_hash != prompt_hash:
+        raise PolicyError(
+            f"policy: {str(run_dir)!r} was trained on prompt template {record.prompt_hash!r}, this code renders "
+            f"{prompt_hash!r}: check out the code of the run, or train anew"
+        )
+    base_dir = Path(record.base) if Path(record.base).is_absolute() else run_dir / record.base
+    mesh = make_mesh(fsdp=1, tp=1)
+    model = load_pretrained(base_dir, dtype=DTYPES[record.dtype], mesh=mesh)
+    if trained:
+        lora_dir = run_dir / "lora"
+        model = apply_lora(model, read_shape(lora_dir), seed=0, mesh=mesh)
+        load_lora(model, lora_dir)
+    return Policy(model=model, tokenizer=load_tokenizer(base_dir), record=record, mesh=mesh)

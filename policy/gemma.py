@@ -1,0 +1,244 @@
+"""Gemma 3 as a JAX model: configurations, construction, loading, and its Hugging Face form.
+
+The model is Tunix's `Gemma3`; on disk it is always a directory in the form of the
+Hugging Face hub (`config.json`, `model.safetensors` under the hub's tensor names, a
+tokenizer), so that the tiny model of this repository and Google's checkpoints are read
+by one loader. Nothing here knows of LoRA or of training.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import safetensors.numpy
+from flax import nnx
+from tunix.models.gemma3 import model as gemma3
+from tunix.models.gemma3 import params_safetensors
+
+ModelConfig = gemma3.ModelConfig
+Gemma3 = gemma3.Gemma3
+Tensors = Mapping[str, np.ndarray]
+
+
+class PolicyError(Exception):
+    """A model, tokenizer or adapter cannot be read or does not fit; says what to put where."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TinyShape:
+    """The size of a model made from nothing. Four heads and one KV head, as in the 1B."""
+
+    layers: int = 2
+    width: int = 64
+    hidden: int = 256
+    head_dim: int = 32
+    context: int = 512
+
+
+def tiny_config(shape: TinyShape, *, vocabulary: int) -> ModelConfig:
+    """Builds a float32 configuration whose attention window covers the whole context.
+
+    Fewer than six layers are all local attention, so the window must not be shorter than
+    the context.
+    """
+    return ModelConfig(
+        num_layers=shape.layers,
+        num_embed=vocabulary,
+        embed_dim=shape.width,
+        hidden_dim=shape.hidden,
+        num_heads=4,
+        head_dim=shape.head_dim,
+        num_kv_heads=1,
+        sliding_window_size=shape.context,
+        param_dtype=jnp.float32,
+    )
+
+
+def init_tiny(config: ModelConfig, *, seed: int, mesh: jax.sharding.Mesh) -> Gemma3:
+    """Makes a random model ready for training.
+
+    Tunix starts every MLP kernel at zero, which would leave the MLP without gradient for
+    ever; here they are drawn from N(0, 1/fan_in), and so are the attention projections.
+    """
+    with mesh:
+        model = Gemma3(config, rngs=nnx.Rngs(seed))
+        key = jax.random.key(seed)
+        for index, (path, variable) in enumerate(nnx.to_flat_state(nnx.state(model, nnx.Param))):
+            if path[-1] in {"kernel", "w"}:
+                shape = variable[...].shape
+                fan_in = shape[0] * shape[1] if path[-2] == "attn_vec_einsum" else shape[-2]
+                noise = jax.random.normal(jax.random.fold_in(key, index), shape, variable[...].dtype)
+                variable[...] = noise * fan_in**-0.5
+        return place(model, mesh)
+
+
+def place(model: Gemma3, mesh: jax.sharding.Mesh) -> Gemma3:
+    """Puts every parameter of `model` on `mesh` under the sharding it declares."""
+    state = nnx.state(model)
+    nnx.update(model, jax.device_put(state, nnx.get_named_sharding(state, mesh)))
+    return model
+
+
+def make_mesh(*, fsdp: int, tp: int) -> jax.sharding.Mesh:
+    """Arranges the devices as (fsdp, tp). `fsdp` of 0 takes all devices that `tp` leaves.
+
+    Raises:
+        PolicyError: this machine has too few devices, or they do not divide.
+    """
+    devices = jax.devices()
+    rows = fsdp or len(devices) // tp
+    if rows * tp > len(devices) or rows == 0:
+        raise PolicyError(f"mesh: fsdp={fsdp} x tp={tp} needs {max(rows, 1) * tp} devices, found {len(devices)}")
+    # Mesh(), not jax.make_mesh(): Tunix needs Auto axes.
+    return jax.sharding.Mesh(np.array(devices[: rows * tp]).reshape(rows, tp), ("fsdp", "tp"))
+
+
+def resolve_model(name_or_directory: str) -> Path:
+    """Finds the directory of a checkpoint: a local path, or a model of the hub.
+
+    Raises:
+        PolicyError: neither is there; says what to put where.
+    """
+    local = Path(name_or_directory).expanduser()
+    if (local / "config.json").is_file():
+        return local
+    if local.is_absolute() or name_or_directory.startswith("."):
+        raise PolicyError(f"model: no config.json in {str(local)!r}: put the checkpoint's files there")
+    import huggingface_hub
+    from huggingface_hub import errors as hub_errors
+
+    try:
+        return Path(
+            huggingface_hub.snapshot_download(
+                name_or_directory, allow_patterns=["*.safetensors", "*.json", "tokenizer.model"]
+            )
+        )
+    except (hub_errors.HfHubHTTPError, hub_errors.LocalEntryNotFoundError, hub_errors.HFValidationError, OSError) as error:
+        raise PolicyError(
+            f"model: cannot fetch {name_or_directory!r} from the hub ({type(error).__name__}): accept the model's "
+            f"licence and log in with `hf auth login`, or pass a directory that holds config.json, "
+            f"*.safetensors and tokenizer.model as --model.pretrained"
+        ) from error
+
+
+def load_pretrained(directory: Path, *, dtype: Any, mesh: jax.sharding.Mesh) -> Gemma3:
+    """Loads a checkpoint in the hub's form, every parameter in `dtype`, on `mesh`.
+
+    Raises:
+        PolicyError: files are missing or are not Gemma 3 text weights.
+    """
+    if not any(directory.glob("*.safetensors")):
+        raise PolicyError(f"model: no *.safetensors in {str(directory)!r}")
+    config = read_config(directory)
+    config.param_dtype = dtype
+    with mesh:
+        return params_safetensors.create_model_from_safe_tensors(str(directory), config, mesh, dtype)
+
+
+def read_config(directory: Path) -> ModelConfig:
+    """Reads `config.json` of a Gemma 3 text model.
+
+    Raises:
+        PolicyError: the file is missing, or describes another architecture.
+    """
+    path = directory / "config.json"
+    if not path.is_file():
+        raise PolicyError(f"model: no config.json in {str(directory)!r}")
+    values = json.loads(path.read_text())
+    if values.get("model_type") != "gemma3_text":
+        raise PolicyError(f"model: {str(path)!r} has model_type {values.get('model_type')!r}, need 'gemma3_text'")
+    return ModelConfig(
+        num_layers=values["num_hidden_layers"],
+        num_embed=values["vocab_size"],
+        embed_dim=values["hidden_size"],
+        hidden_dim=values["intermediate_size"],
+        num_heads=values["num_attention_heads"],
+        head_dim=values["head_dim"],
+        num_kv_heads=values["num_key_value_heads"],
+        sliding_window_size=values["sliding_window"],
+        local_base_frequency=int(values["rope_local_base_freq"]),
+        global_base_frequency=int(values["rope_theta"]),
+    )
+
+
+def save_pretrained(model: Gemma3, directory: Path) -> None:
+    """Writes `config.json` and `model.safetensors` in the hub's form."""
+    directory.mkdir(parents=True, exist_ok=True)
+    config = model.config
+    values = {
+        "architectures": ["Gemma3ForCausalLM"],
+        "model_type": "gemma3_text",
+        "num_hidden_layers": config.num_layers,
+        "vocab_size": config.num_embed,
+        "hidden_size": config.embed_dim,
+        "intermediate_size": config.hidden_dim,
+        "num_attention_heads": config.num_heads,
+        "num_key_value_heads": config.num_kv_heads,
+        "head_dim": config.head_dim,
+        "sliding_window": config.sliding_window_size,
+        "rope_local_base_freq": config.local_base_frequency,
+        "rope_theta": config.global_base_frequency,
+        "query_pre_attn_scalar": config.head_dim,
+        "rms_norm_eps": 1e-6,
+        "hidden_activation": "gelu_pytorch_tanh",
+        "tie_word_embeddings": True,
+        "pad_token_id": 0,
+        "eos_token_id": 1,
+        "bos_token_id": 2,
+    }
+    (directory / "config.json").write_text(json.dumps(values, indent=2) + "\n")
+    safetensors.numpy.save_file(dict(to_tensors(model)), directory / "model.safetensors", metadata={"format": "pt"})
+
+
+_NORMS = {
+    "pre_attention_norm": "input_layernorm",
+    "post_attention_norm": "post_attention_layernorm",
+    "pre_ffw_norm": "pre_feedforward_layernorm",
+    "post_ffw_norm": "post_feedforward_layernorm",
+    "_query_norm": "self_attn.q_norm",
+    "_key_norm": "self_attn.k_norm",
+}
+
+
+def to_tensors(model: Gemma3) -> Tensors:
+    """Turns the base weights into the hub's names and [out, in] layout, as C-ordered arrays."""
+    tensors: dict[str, np.ndarray] = {}
+    base = nnx.state(model, nnx.All(nnx.Param, nnx.Not(nnx.LoRAParam)))
+    for path, variable in nnx.to_flat_state(base):
+        array = np.asarray(jax.device_get(variable[...]))
+        tensors.update(_to_hub(tuple(map(str, path)), array))
+    return {name: np.ascontiguousarray(array) for name, array in sorted(tensors.items())}
+
+
+def _to_hub(path: tuple[str, ...], array: np.ndarray) -> dict[str, np.ndarray]:
+    match path:
+        case ("embedder", "input_embedding"):
+            return {"model.embed_tokens.weight": array}
+        case ("final_norm", "scale"):
+            return {"model.norm.weight": array}
+        case ("layers", layer, *_, name, _):
+            prefix = f"model.layers.{layer}"
+        case _:
+            raise PolicyError(f"model: no hub name for the parameter {'.'.join(path)!r}")
+    if name in _NORMS:
+        return {f"{prefix}.{_NORMS[name]}.weight": array}
+    if name == "q_einsum":  # [N, D, H]
+        return {f"{prefix}.self_attn.q_proj.weight": _heads_first(array)}
+    if name == "kv_einsum":  # [2, K, D, H]
+        return {
+            f"{prefix}.self_attn.k_proj.weight": _heads_first(array[0]),
+            f"{prefix}.self_attn.v_proj.weight": _heads_first(array[1]),
+        }
+    if name == "attn_vec_einsum":  # [N, H, D]
+        return {f"{prefix}.self_attn.o_proj.weight": array.reshape(-1, array.shape[-1]).T}
+    return {f"{prefix}.mlp.{name}.weight": array.T}
+
+
+def _heads_first(weight: np.ndarray) -> np.ndarray:
+    """[N, D, H] -> [N * H, D]."""
+    return weight.transpose(0, 2, 1).reshape(-1, weight.shape[1])

@@ -1,0 +1,153 @@
+"""LoRA on Gemma 3: add adapters, read and write them in PEFT's form, merge them.
+
+Hu et al. 2021 (arXiv:2106.09685): W' = W + (alpha / rank) * B A. Inside the model the
+adapters are `nnx.LoRAParam`s put there by qwix; on disk they are PEFT's
+`adapter_model.safetensors` and `adapter_config.json`, which other tools read.
+
+Layouts, with D width, N query heads, K KV heads, H head size, r rank:
+    q_einsum         a [D, r]      b [r, N, H]        -> q_proj  A [r, D]   B [N*H, r]
+    kv_einsum        a [D, r]      b [r, 2, K, H]     -> k_proj, v_proj share A
+    attn_vec_einsum  a [N, H, r]   b [r, D]           -> o_proj  A [r, N*H] B [D, r]
+    mlp              a [in, r]     b [r, out]         -> A [r, in]  B [out, r]
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import qwix
+import safetensors.numpy
+from flax import nnx
+
+from policy.gemma import Gemma3, PolicyError, Tensors, place
+
+# The six projections of Google's Gemma 3 recipe.
+_TARGETS = "|".join(
+    f".*{name}" for name in ("q_einsum", "kv_einsum", "gate_proj", "down_proj", "up_proj", "attn_vec_einsum")
+)
+_PREFIX = "base_model.model."
+_HUB = {"attn_vec_einsum": "self_attn.o_proj", "q_einsum": "self_attn.q_proj"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoraShape:
+    """Rank of the adapters, and alpha: the update is scaled by alpha / rank."""
+
+    rank: int = 16
+    alpha: float = 32.0
+
+
+def apply_lora(base: Gemma3, shape: LoraShape, *, seed: int, mesh: jax.sharding.Mesh) -> Gemma3:
+    """Returns a model that computes what `base` does, with fresh float32 adapters.
+
+    B starts at zero. The frozen weights are the buffers of `base`, not copies, so that a
+    reference model costs no second set. Adapters stay float32 over a bfloat16 base: at a
+    learning rate of 3e-6 a bfloat16 adapter hardly moves.
+    """
+    provider = qwix.LoraProvider(module_path=_TARGETS, rank=shape.rank, alpha=shape.alpha)
+    with mesh:
+        policy = qwix.apply_lora_to_model(base, provider, rngs=nnx.Rngs(seed), **base.get_model_input())
+        adapters = jax.tree.map(lambda x: x.astype(jnp.float32), nnx.state(policy, nnx.LoRAParam))
+        nnx.update(policy, adapters)
+        place(policy, mesh)
+        nnx.update(policy, nnx.state(base))
+    return policy
+
+
+def adapter_tensors(policy: Gemma3) -> Tensors:
+    """Turns the adapters into PEFT's names and layout."""
+    tensors: dict[str, np.ndarray] = {}
+    flat = {path: np.asarray(jax.device_get(v[...])) for path, v in _flat_adapters(policy)}
+    for path, a in flat.items():
+        if not str(path[-1]).endswith("_lora_a"):
+            continue
+        b = flat[(*path[:-1], str(path[-1])[:-1] + "b")]
+        layer, name = f"{_PREFIX}model.layers.{path[1]}", str(path[-2])
+        rank = a.shape[-1]
+        down = a.reshape(-1, rank).T
+        if name == "kv_einsum":
+            parts = {"self_attn.k_proj": b[:, 0], "self_attn.v_proj": b[:, 1]}
+        else:
+            parts = {_HUB.get(name, f"mlp.{name}"): b}
+        for module, up in parts.items():
+            tensors[f"{layer}.{module}.lora_A.weight"] = down
+            tensors[f"{layer}.{module}.lora_B.weight"] = up.reshape(rank, -1).T
+    return {name: np.ascontiguousarray(array) for name, array in sorted(tensors.items())}
+
+
+def save_lora(policy: Gemma3, shape: LoraShape, directory: Path, *, base: str) -> None:
+    """Writes the adapters in PEFT's form. `base` names the model they belong to."""
+    directory.mkdir(parents=True, exist_ok=True)
+    tensors = dict(adapter_tensors(policy))
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base,
+        "r": shape.rank,
+        "lora_alpha": shape.alpha,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "target_modules": sorted({name.split(".")[-3] for name in tensors}),
+    }
+    (directory / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n")
+    safetensors.numpy.save_file(tensors, directory / "adapter_model.safetensors", metadata={"format": "pt"})
+
+
+def read_shape(directory: Path) -> LoraShape:
+    """Reads rank and alpha of saved adapters.
+
+    Raises:
+        PolicyError: there are no adapters in `directory`.
+    """
+    path = directory / "adapter_config.json"
+    if not path.is_file():
+        raise PolicyError(f"lora: no adapter_config.json in {str(directory)!r}: has the run finished?")
+    values = json.loads(path.read_text())
+    return LoraShape(rank=int(values["r"]), alpha=float(values["lora_alpha"]))
+
+
+def load_lora(policy: Gemma3, directory: Path) -> None:
+    """Puts saved adapters into a model that has adapters of the same shape.
+
+    Raises:
+        PolicyError: the file is missing, or names and shapes do not fit the model.
+    """
+    path = directory / "adapter_model.safetensors"
+    if not path.is_file():
+        raise PolicyError(f"lora: no adapter_model.safetensors in {str(directory)!r}: has the run finished?")
+    tensors = safetensors.numpy.load_file(path)
+    expected = {name: array.shape for name, array in adapter_tensors(policy).items()}
+    found = {name: array.shape for name, array in tensors.items()}
+    if expected != found:
+        wrong = sorted(set(expected.items()) ^ set(found.items()))[:2]
+        raise PolicyError(f"lora: {str(path)!r} does not fit the model, first differences: {wrong}")
+    for route, variable in _flat_adapters(policy):
+        variable[...] = jax.device_put(_from_peft(tensors, route, variable[...].shape), variable[...].sharding)
+
+
+def merge_tensors(base: Tensors, adapters: Tensors, shape: LoraShape) -> Tensors:
+    """Adds (alpha / rank) * B A to the base weights, both in the hub's names and layout."""
+    merged = dict(base)
+    for name, down in adapters.items():
+        if name.endswith(".lora_A.weight"):
+            target = name.removeprefix(_PREFIX).replace(".lora_A.weight", ".weight")
+            up = adapters[name.replace("lora_A", "lora_B")]
+            delta = (shape.alpha / shape.rank) * (up.astype(np.float32) @ down.astype(np.float32))
+            merged[target] = (base[target].astype(np.float32) + delta).astype(base[target].dtype)
+    return merged
+
+
+def _flat_adapters(policy: Gemma3) -> list[tuple[tuple[object, ...], nnx.LoRAParam]]:
+    return list(nnx.to_flat_state(nnx.state(policy, nnx.LoRAParam)))
+
+
+def _from_peft(tensors: Tensors, route: tuple[object, ...], shape: tuple[int, ...]) -> np.ndarray:
+    layer, name, leaf = f"{_PREFIX}model.layers.{route[1]}", str(route[-2]), str(route[-1])
+    modules = ["self_attn.k_proj", "self_attn.v_proj"] if name == "kv_einsum" else [_HUB.get(name, f"mlp.{name}")]
+    if leaf.endswith("_lora_a"):
+        return tensors[f"{layer}.{modules[0]}.lora_A.weight"].T.reshape(shape)
+    ups = [tensors[f"{layer}.{module}.lora_B.weight"].T for module in modules]
+    return np.concatenate(ups, axis=1).reshape(shape)
