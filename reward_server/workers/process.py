@@ -1,0 +1,154 @@
+"""One child process, seen from the parent: started, asked, watched, killed.
+
+The CPU clock of the child is read from outside, so a computation that never returns
+to Python is measured as well as one that does.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import time
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Mapping
+from typing import Any
+
+from reward_server.errors import GraderLostError
+from reward_server.workers import frames
+from reward_server.workers.errors import Limit, WorkerBudgetError, WorkerTaskError
+
+# Importing and warming up a computer-algebra system on a busy machine.
+START_SECONDS = 60.0
+# Wall time is only a backstop: under load it says more about us than about the task.
+WALL_FACTOR = 10.0
+
+
+class ChildProcess:
+    """A warm child that performs one task at a time."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self.wants_to_retire = False
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @classmethod
+    async def start(cls, tasks: Mapping[str, str]) -> "ChildProcess":
+        """Start a child and wait until it has imported and warmed up every task.
+
+        Raises:
+            GraderLostError: it could not be started.
+        """
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-B", "-m", "reward_server.workers.child", json.dumps(dict(tasks))),
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=DEVNULL,
+                # Nothing of the server's environment: it may hold credentials.
+                env={"PYTHONPATH": os.pathsep.join(sys.path), "LC_ALL": "C.UTF-8"},
+            )
+        except OSError as error:
+            raise GraderLostError(f"cannot start a worker: {error}") from error
+        child = cls(process)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                hello = await child._receive()
+        except TimeoutError as error:
+            await child.end()
+            raise GraderLostError(f"a worker did not start within {START_SECONDS:g} s") from error
+        except BaseException:
+            await asyncio.shield(child.end())
+            raise
+        if "ready" not in hello:
+            await child.end()
+            raise GraderLostError(f"a worker could not load its tasks: {hello.get('broken')}")
+        return child
+
+    async def perform(self, task: str, payload: object, *, cpu_seconds: float) -> Any:
+        """Return the task's result. After any error but `WorkerTaskError` the child is unusable.
+
+        Raises:
+            WorkerBudgetError: the task ran into its CPU or memory limit.
+            WorkerTaskError: the task raised.
+            GraderLostError: the child died, or made no progress, for no reason of the task's.
+        """
+        stdin = self._process.stdin
+        assert stdin is not None
+        clock_started = self._cpu_clock()
+        stdin.write(frames.encode({"task": task, "payload": payload}))
+        reply_task = asyncio.ensure_future(self._receive())
+        try:
+            await self._watch(reply_task, task, clock_started, cpu_seconds)
+            reply = reply_task.result()
+        finally:
+            reply_task.cancel()
+        self.wants_to_retire = bool(reply.get("retire"))
+        if "memory" in reply:
+            raise WorkerBudgetError(f"task {task!r} used up its worker's memory", limit=Limit.MEMORY)
+        if "raised" in reply:
+            raise WorkerTaskError(
+                f"task {task!r} raised {reply['raised']}: {reply['message']}", type_name=reply["raised"]
+            )
+        return reply["result"]
+
+    def kill(self) -> None:
+        """Send the child a signal it cannot refuse; does not wait."""
+        # The child may end between a look at it and the signal.
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def end(self) -> None:
+        """Kill the child and wait until the kernel has let go of it and of its pipes."""
+        self.kill()
+        stdin = self._process.stdin
+        assert stdin is not None
+        stdin.close()
+        await self._process.wait()
+
+    async def _watch(
+        self, reply: "asyncio.Future[dict[str, Any]]", task: str, clock_started: float, cpu_seconds: float
+    ) -> None:
+        """Return when the reply is there; raise as soon as a budget is used up."""
+        wall_deadline = time.monotonic() + WALL_FACTOR * cpu_seconds
+        left = cpu_seconds
+        while True:
+            # A child with one thread cannot use `left` seconds of CPU in less wall time.
+            done, _ = await asyncio.wait({reply}, timeout=max(left, 0.005))
+            if done:
+                return
+            left = cpu_seconds - (self._cpu_clock() - clock_started)
+            if left <= 0:
+                raise WorkerBudgetError(
+                    f"task {task!r} used up its {cpu_seconds:g} s of CPU time", limit=Limit.CPU
+                )
+            if time.monotonic() > wall_deadline:
+                raise GraderLostError(
+                    f"task {task!r} had {cpu_seconds - left:.2f} s of CPU time "
+                    f"in {WALL_FACTOR * cpu_seconds:g} s: the machine is overloaded"
+                )
+
+    async def _receive(self) -> dict[str, Any]:
+        stdout = self._process.stdout
+        assert stdout is not None
+        try:
+            header = await stdout.readexactly(frames.HEADER.size)
+            return frames.decode(await stdout.readexactly(frames.body_length(header)))
+        except asyncio.IncompleteReadError as error:
+            raise GraderLostError(f"worker {self.pid} died") from error
+        except frames.FrameError as error:
+            raise GraderLostError(f"worker {self.pid} broke the protocol: {error}") from error
+
+    def _cpu_clock(self) -> float:
+        """CPU seconds used so far by all threads of the child.
+
+        The clock's number is what `clock_getcpuclockid(3)` computes on Linux; Python has no
+        wrapper for it.
+        """
+        try:
+            return time.clock_gettime((~self.pid << 3) | 2)
+        except OSError as error:
+            raise GraderLostError(f"worker {self.pid} died") from error

@@ -1,0 +1,73 @@
+"""Tasks that the pool's tests run in real children."""
+
+import math
+import os
+import resource
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+
+def echo(payload: Any) -> Any:
+    return payload
+
+
+def pid(_: Any) -> int:
+    return os.getpid()
+
+
+def spin(_: Any) -> None:
+    while True:
+        pass
+
+
+def spin_in_c(_: Any) -> int:
+    return math.factorial(5_000_000)
+
+
+def sleep(seconds: float) -> str:
+    time.sleep(seconds)
+    return "slept"
+
+
+def fill_memory(_: Any) -> int:
+    return len(bytearray(4 << 30))
+
+
+def fail(text: str) -> None:
+    raise ValueError(text)
+
+
+def die(_: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_once(marker: str) -> str:
+    """Die unless the marker, a directory made by the test, has been removed; removing needs no file size."""
+    path = Path(marker)
+    if path.exists():
+        path.rmdir()
+        die(None)
+    return "second worker"
+
+
+def shout(_: Any) -> str:
+    print("this must not reach the protocol's pipe")
+    return "quiet"
+
+
+def write_file(path: str) -> None:
+    Path(path).write_text("x")
+
+
+def process_limit(_: Any) -> tuple[int, int]:
+    return resource.getrlimit(resource.RLIMIT_NPROC)
+
+
+def environment(_: Any) -> list[str]:
+    return sorted(os.environ)
+
+
+def too_much(_: Any) -> str:
+    return "x" * (2 << 20)
