@@ -1,0 +1,15 @@
+"""The `code` reward: runs the answer's Python in the sandbox and judges its results outside.
+
+    extract     answer text -> source, by scanning alone
+    assertions  trusted tests -> calls to evaluate and the values expected of them
+    compare     decoded value, expected value -> where they differ
+    judge       run, tests -> grade
+    reward      the four put together around one `Sandbox.run`
+
+Only calls enter the sandbox and only plain data comes out, so nothing that runs there
+can learn an expected value or pronounce a verdict.
+"""
+
+from reward_server.rewards.code.reward import CodeReward
+
+__all__ = ["CodeReward"]

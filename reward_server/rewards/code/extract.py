@@ -1,0 +1,105 @@
+"""Finds the program in an answer: text in, Python source out.
+
+The rule, in order:
+
+1. Fenced blocks (three or more backticks or tildes) that say Python or say nothing are
+   candidates; other languages are not. A fence that is never closed runs to the end.
+2. Among several, the last one that defines the entry point wins; if none does, the last.
+3. Without any fence the whole answer is the program, less blank lines and lines of prose
+   at its two ends. An answer that binds no name at all is no program.
+
+The source is hostile and is never parsed here: every step is one pass over the text.
+"""
+
+import keyword
+import re
+from dataclasses import dataclass
+
+PYTHON_TAGS = frozenset({"", "py", "py3", "python", "python3"})
+
+# CommonMark: the tag of a backtick fence holds no backtick, else it is inline code.
+# Quantifiers are possessive: backtracking over 256 KiB of one character is quadratic.
+_FENCE = re.compile(r"(?P<indent>[ \t]*+)(?P<mark>`{3,}+|~{3,}+)(?P<tag>[^`]*+)")
+_BINDS = re.compile(r"\b(?:def|class|import|lambda|exec)\b|=")
+_PROSE = re.compile(r"(?P<first>[A-Za-z][A-Za-z'\u2019]*+)(?:[,!:.]?[ ]++[A-Za-z]|[!:.]?[ ]*+$)")
+_KEYWORDS = frozenset([*keyword.kwlist, *keyword.softkwlist])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Block:
+    tag: str
+    source: str
+
+
+def extract(answer: str, entry_point: str = "") -> str | None:
+    """Return the program in `answer` with `\\n` line ends, or None when there is none."""
+    lines = answer.replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    blocks = _fenced(lines)
+    if not blocks:
+        return _unfenced(lines)
+    programs = [block.source for block in blocks if block.tag in PYTHON_TAGS and block.source.strip()]
+    if not programs:
+        return None
+    return next((source for source in reversed(programs) if _defines(source, entry_point)), programs[-1])
+
+
+def _fenced(lines: list[str]) -> list[_Block]:
+    blocks: list[_Block] = []
+    opened: re.Match[str] | None = None
+    body: list[str] = []
+    for line in lines:
+        fence = _FENCE.fullmatch(line)
+        if opened is None:
+            opened, body = fence, []
+        elif fence is not None and _closes(fence, opened):
+            blocks.append(_block(opened, body))
+            opened = None
+        else:
+            body.append(line)
+    if opened is not None:
+        blocks.append(_block(opened, _without_glued_fence(body, opened["mark"])))
+    return blocks
+
+
+def _closes(fence: re.Match[str], opened: re.Match[str]) -> bool:
+    return not fence["tag"].strip() and fence["mark"].startswith(opened["mark"])
+
+
+def _block(opened: re.Match[str], body: list[str]) -> _Block:
+    """Strip the fence's own indentation, as a block inside a list item has it on every line."""
+    indent = opened["indent"]
+    words = opened["tag"].lower().split(maxsplit=1)
+    tag = words[0].strip("{}.") if words else ""
+    return _Block(tag=tag, source="\n".join(line.removeprefix(indent) for line in body) + "\n")
+
+
+def _without_glued_fence(body: list[str], mark: str) -> list[str]:
+    """Models often write the closing fence at the end of the last line of code."""
+    text = "\n".join(body).rstrip()
+    return text.removesuffix(mark).split("\n")
+
+
+def _defines(source: str, entry_point: str) -> bool:
+    if not entry_point:
+        return False
+    name = re.escape(entry_point)
+    definition = rf"^(?:(?:async[ ]+)?def[ ]+{name}\b|class[ ]+{name}\b|{name}[ ]*(?::[^=\n]*)?=(?!=))"
+    return re.search(definition, source, re.MULTILINE) is not None
+
+
+def _unfenced(lines: list[str]) -> str | None:
+    start, end = 0, len(lines)
+    while start < end and _is_prose(lines[start]):
+        start += 1
+    while end > start and _is_prose(lines[end - 1]):
+        end -= 1
+    source = "\n".join(lines[start:end])
+    return source + "\n" if _BINDS.search(source) else None
+
+
+def _is_prose(line: str) -> bool:
+    """True for a blank line, and for words in a row that cannot begin a useful statement."""
+    if not line.strip():
+        return True
+    match = _PROSE.match(line)
+    return match is not None and "=" not in line and match["first"] not in _KEYWORDS

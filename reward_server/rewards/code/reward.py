@@ -1,0 +1,69 @@
+"""The `code` reward: extract, run, judge. The sandbox is the only thing it talks to.
+
+A program is loaded first, then the reference's imports and setup (MBPP's setup may use a
+class of the candidate's), then the calls. CPU time decides, not wall time: on a busy machine a
+wall limit fails right answers. The default of `Limits`, 2 CPU-seconds, is some hundred times
+what nearly all MBPP solutions need, and bounds the cost of a batch, which is that of its endless
+loops; raise it to 10 for a set with slow references (MBPP 123 takes 3 to 5).
+"""
+
+from collections.abc import Awaitable
+from functools import lru_cache
+from typing import Final
+
+from reward_server.api import CodeReference, CostClass, Grade, Measure, RewardInfo, Sample
+from reward_server.errors import BadReferenceError, SandboxUnavailableError
+from reward_server.rewards.code.assertions import Suite, parse_suite
+from reward_server.rewards.code.extract import extract
+from reward_server.rewards.code.judge import judge, no_program
+from sandbox.api import Limits, Program, Sandbox, SandboxError
+
+INFO: Final = RewardInfo(
+    name="code",
+    version="1.0.0",
+    reference=CodeReference,
+    measure=Measure.CORRECTNESS,
+    cost_class=CostClass.SANDBOX,
+    deterministic=True,
+)
+CACHED_SUITES: Final = 2048  # more than MBPP has problems; a group shares one
+
+
+class CodeReward:
+    """Correct when the program in the answer passes every test of the reference."""
+
+    def __init__(self, sandbox: Sandbox, *, limits: Limits | None = None) -> None:
+        self._sandbox = sandbox
+        self._limits = limits or Limits()
+        self._suite = lru_cache(maxsize=CACHED_SUITES)(parse_suite)
+
+    @property
+    def info(self) -> RewardInfo:
+        return INFO
+
+    def grade(self, sample: Sample, answer: str) -> Grade | Awaitable[Grade]:
+        """Judge the Python in `answer`; an answer without any is graded at once.
+
+        Raises:
+            BadReferenceError: a test cannot be split into a call and an expected value.
+            SandboxUnavailableError: from the awaitable, when no program could be run.
+        """
+        reference = sample.reference
+        if not isinstance(reference, CodeReference):
+            raise BadReferenceError(f"reference: code needs tests, got {type(reference).__name__}")
+        suite = self._suite(reference)
+        source = extract(answer, suite.entry_point)
+        return no_program() if source is None else self._run(source, reference, suite)
+
+    async def _run(self, source: str, reference: CodeReference, suite: Suite) -> Grade:
+        program = Program(
+            source=source,
+            calls=tuple(assertion.call for assertion in suite.assertions),
+            imports=reference.imports,
+            setup=reference.setup,
+        )
+        try:
+            run = await self._sandbox.run(program, self._limits)
+        except SandboxError as error:
+            raise SandboxUnavailableError(f"no program could be run: {error}") from error
+        return judge(run, suite.assertions)
