@@ -1,9 +1,9 @@
 """What a row of any dataset becomes: a question, a typed reference, and where it came from.
 
-    dataset   one source of rows, under its hub column names, e.g. `gsm8k`
-    domain    what the mix is balanced over, e.g. `math`; several datasets may share one
-    example   one row, ready to be asked and graded
-    split     train, validation or test; never mixed
+dataset   one source of rows, under its hub column names, e.g. `gsm8k`
+domain    what the mix is balanced over, e.g. `math`; several datasets may share one
+example   one row, ready to be asked and graded
+split     train, validation or test; never mixed
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Split(Enum):
 
 
 class Domain(Enum):
-    """What the mix is balanced over. The reward that grades it is in `tasks.datasets`."""
+    """What the mix is balanced over. The reward that grades it is in `tasks.datasets.REWARDS`."""
 
     MATH = "math"
     CODE = "code"
@@ -44,6 +44,8 @@ class Example:
 
     `example_id` is `<dataset>/<split>/<row id>` and unique over all datasets.
     `prompt` is the user's own question, without system text and chat template.
+    `question` is the row's own text alone, where the prompt adds to it (options, a test);
+    None when it adds nothing.
     """
 
     example_id: str
@@ -54,3 +56,4 @@ class Example:
     reward: str
     reference: Reference
     demonstration: Demonstration
+    question: str | None = None

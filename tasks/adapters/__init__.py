@@ -1,0 +1,1 @@
+"""One adapter per dataset: columns in, a question with its typed reference out."""
