@@ -22,13 +22,16 @@ SEED = 20
 class Family:
     """A stream of rows, how many to take, and what makes a row of it a different question.
 
-    `identifier` is the column that numbers the rows, where the hub's schema has one.
+    A question is told from another by its `question` columns, and by the words of its
+    `options` columns in any order. `identifier` numbers the rows, where the hub's schema
+    has such a column.
     """
 
     stream: Callable[[Random], Iterator[SampleRow]]
     train: int
     test: int
     question: tuple[str, ...]
+    options: tuple[str, ...] = ()
     identifier: str | None = None
 
 
@@ -40,10 +43,16 @@ FAMILIES: Mapping[str, Family] = {
         stream=families.sciq,
         train=150,
         test=24,
-        question=("question", "correct_answer", "distractor1", "distractor2", "distractor3"),
+        question=("question",),
+        options=("correct_answer", "distractor1", "distractor2", "distractor3"),
     ),
     "arc_easy": Family(
-        stream=families.arc_easy, train=150, test=24, question=("question", "choices"), identifier="id"
+        stream=families.arc_easy,
+        train=150,
+        test=24,
+        question=("question",),
+        options=("choices",),
+        identifier="id",
     ),
     "strategyqa": Family(
         stream=families.strategyqa, train=210, test=36, question=("question",), identifier="qid"
@@ -57,10 +66,11 @@ FAMILIES: Mapping[str, Family] = {
 def rows(name: str) -> Mapping[str, list[SampleRow]]:
     """Make the splits of one data set: `train` first from the stream, `test` from what follows."""
     family = FAMILIES[name]
-    seen: set[str] = set()
+    seen: set[tuple[str, ...]] = set()
     kept: list[SampleRow] = []
     for row in family.stream(Random(f"{SEED}/{name}")):  # noqa: S311 - data, not secrets
-        question = json.dumps([row[column] for column in family.question])
+        words = sorted(re.findall(r"\w+", json.dumps([row[column] for column in family.options])))
+        question = (*(str(row[column]) for column in family.question), *words)
         if question in seen:
             continue
         seen.add(question)

@@ -7,6 +7,7 @@ import pytest
 
 from reward_client.api import CodeReference
 from tasks.api import Domain, Example, Split
+from tasks.contamination import drop_contaminated
 from tasks.samples import generate
 from tasks.sources import embedded, load
 
@@ -32,6 +33,12 @@ def test_no_test_prompt_is_a_training_prompt() -> None:
     trained = {e.prompt for e in _examples(Split.TRAIN)}
 
     assert [e.example_id for e in _examples(Split.TEST) if e.prompt in trained] == []
+
+
+def test_no_training_row_would_be_dropped_as_a_repeat_of_a_test_row() -> None:
+    screened = drop_contaminated(_examples(Split.TRAIN), _examples(Split.TEST))
+
+    assert [e.example_id for e in screened.dropped] == []
 
 
 def test_no_prompt_is_asked_twice_in_a_split() -> None:
