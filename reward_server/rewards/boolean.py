@@ -1,0 +1,70 @@
+"""`boolean`: is the answer's yes or no the right one?
+
+The first word of the field must be yes, no, true or false, and every later one must agree
+with it. Whole words only ("know" is no "no"); "not" turns the word after it round, so that
+"No, that is not true" agrees with itself and "yes, not really no" does not pass unseen.
+"""
+
+import re
+from itertools import pairwise
+
+from reward_server.api import BooleanReference, CostClass, Grade, Measure, RewardInfo, Sample, Verdict
+from reward_server.rewards.folding import plain
+from reward_server.rewards.references import reference_of
+from reward_server.rewards.wrapping import LONGEST_ANSWER, layers
+
+_INFO = RewardInfo(
+    name="boolean",
+    version="1.0.0",
+    reference=BooleanReference,
+    measure=Measure.CORRECTNESS,
+    cost_class=CostClass.INLINE,
+)
+_MEANING = {"yes": True, "true": True, "no": False, "false": False}
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+# "No one knows" answers nothing; "No. One of them is older" does.
+_NO_QUANTIFIES = re.compile(r"no[ -]+(?:one|idea|doubt|clue|answer|matter|longer|less|more)\b", re.IGNORECASE)
+
+
+class BooleanReward:
+    """Full marks for the right one of yes and no, nothing otherwise."""
+
+    @property
+    def info(self) -> RewardInfo:
+        return _INFO
+
+    def grade(self, sample: Sample, answer: str) -> Grade:
+        """Judge the yes or no that `answer` starts with."""
+        wanted = reference_of(sample, BooleanReference).value
+        words = _answer_words(plain(answer))
+        if words is None:
+            text = f"the answer starts with neither yes nor no, or is longer than {LONGEST_ANSWER} characters"
+            return Grade(value=0.0, verdict=Verdict.NO_ANSWER, explanation=text)
+        return _grade(words, wanted)
+
+
+def _answer_words(text: str) -> list[str] | None:
+    """Return the field's words from its yes or no on ("not" may come first), or None."""
+    if len(text) > LONGEST_ANSWER:
+        return None
+    for layer in layers(text):
+        words = _WORD.findall(layer.casefold())
+        start = words[1:2] if words[:1] == ["not"] else words[:1]
+        if start and start[0] in _MEANING and not _NO_QUANTIFIES.match(layer.lstrip("*_`\"'(")):
+            return words
+    return None
+
+
+def _grade(words: list[str], wanted: bool) -> Grade:
+    if words[0] == "not":
+        text = f"'not {words[1]}' is not a yes or a no"
+        return Grade(value=0.0, verdict=Verdict.INCORRECT, explanation=text)
+    said = _MEANING[words[0]]
+    meanings = (_MEANING[word] != (before == "not") for before, word in pairwise(words) if word in _MEANING)
+    if any(meaning != said for meaning in meanings) or words[-1] == "not":
+        text = f"the answer starts with {words[0]!r} and takes it back later"
+        return Grade(value=0.0, verdict=Verdict.INCORRECT, explanation=text)
+    if said == wanted:
+        return Grade(value=1.0, verdict=Verdict.CORRECT, explanation=f"{words[0]!r} is right")
+    right = "yes" if wanted else "no"
+    return Grade(value=0.0, verdict=Verdict.INCORRECT, explanation=f"{words[0]!r} differs from {right!r}")
