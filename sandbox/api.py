@@ -96,7 +96,7 @@ class SandboxError(Exception):
 
 
 class Sandbox(Protocol):
-    """A place to run untrusted programs. Implementations: `docker`, `bubblewrap`."""
+    """A place to run untrusted programs. `sandbox.opening` opens one."""
 
     @property
     def name(self) -> str:
@@ -106,6 +106,14 @@ class Sandbox(Protocol):
     @property
     def slots(self) -> int:
         """How many programs run at once; callers queue the rest."""
+        ...
+
+    async def check(self) -> None:
+        """Find out whether programs can be run now; cheap, and safe to call at any time.
+
+        Raises:
+            SandboxError: they cannot; the message says why and what to do.
+        """
         ...
 
     async def run(self, program: Program, limits: Limits) -> Run:

@@ -1,0 +1,86 @@
+"""The sandbox from a shell: build its image, check this host, run a file."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from sandbox.api import CallResult, Limits, Program, Raised, Run, RunStatus, SandboxError, Value
+from sandbox.build import Base, build_image
+from sandbox.docker import Engine
+from sandbox.hostcheck import check_host
+from sandbox.opening import SandboxOptions, open_sandbox
+from sandbox.owner import Owner
+
+
+def main() -> int:
+    """Run one command; returns the exit code."""
+    arguments = _parser().parse_args()
+    try:
+        match arguments.command:
+            case "build":
+                engine = Engine(arguments.docker_host, None, Owner.this_process())
+                build_image(engine, Base(arguments.base), _say)
+                return 0
+            case "check":
+                options = SandboxOptions(
+                    slots=1, docker_host=arguments.docker_host, runtime=arguments.runtime
+                )
+                return 0 if asyncio.run(check_host(options, _say)) else 1
+            case _:
+                return asyncio.run(_run(arguments))
+    except SandboxError as error:
+        print(f"sandbox: {error}", file=sys.stderr)  # noqa: T201  (a command line talks to a person)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser.add_argument("--docker-host", help="engine address; default: DOCKER_HOST or the local socket")
+    commands = parser.add_subparsers(dest="command", required=True)
+    build = commands.add_parser("build", help="build the image, unless the engine has it")
+    build.add_argument("--base", choices=[base.value for base in Base], default=Base.AUTO.value)
+    check = commands.add_parser("check", help="tell whether this host is fit, limit by limit")
+    run = commands.add_parser("run", help="run a Python file and print the results of calls")
+    run.add_argument("file", type=Path)
+    run.add_argument("--call", action="append", default=[], help="an expression to evaluate; may be repeated")
+    for command in (check, run):
+        command.add_argument("--runtime", help="container runtime; default: the engine's")
+    return parser
+
+
+async def _run(arguments: argparse.Namespace) -> int:
+    source: str = arguments.file.read_text(encoding="utf-8")
+    options = SandboxOptions(slots=1, docker_host=arguments.docker_host, runtime=arguments.runtime)
+    sandbox = await open_sandbox(options)
+    try:
+        run = await sandbox.run(Program(source=source, calls=tuple(arguments.call)), Limits())
+    finally:
+        await sandbox.close()
+    _say(_describe(run, arguments.call))
+    return 0 if run.status is RunStatus.OK else 1
+
+
+def _describe(run: Run, calls: list[str]) -> str:
+    status = f"{run.status.value} in {run.cpu_ms:.1f} ms of CPU time"
+    lines = [f"{status}: {run.detail}" if run.detail else status]
+    lines += [f"{call} {_describe_result(result)}" for call, result in zip(calls, run.results, strict=False)]
+    return "\n".join(lines)
+
+
+def _describe_result(result: CallResult) -> str:
+    match result:
+        case Value(data):
+            return f"= {data!r}"
+        case Raised(type_name, message):
+            return f"raised {type_name}: {message}"
+        case _:
+            return f"returned {result.type_name}, which is not plain data"
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201  (a command line talks to a person)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,217 @@
+"""The Docker Engine: images and containers. The only file that imports the Docker SDK.
+
+Every method blocks: call them in threads. A container lives for thousands of
+programs, so none of this is on the path of one program; programs travel over the
+attached socket (`sandbox.worker`).
+
+Containers carry labels that say who owns them. An owner that dies takes its
+containers with it: its socket closes, the supervisor's stdin ends, the supervisor
+exits. What is left to do is removal, by whichever owner opens the engine next.
+"""
+
+import contextlib
+import secrets
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.errors
+import requests.exceptions
+
+from sandbox.api import SandboxError
+from sandbox.owner import Owner
+
+# No type stubs: what the SDK returns is `Any`, and stays in this file.
+
+LABEL = "dev.assay.sandbox.owner"
+CALL_SECONDS = 30.0
+CONTAINER_BYTES = 1024 * 1024 * 1024
+LEFTOVER_SECONDS = 60.0
+
+# Children of no two containers may share a uid: RLIMIT_NPROC and kill() go by uid across the
+# whole host. 2**28 numbers far above anyone's accounts make a collision negligible.
+FIRST_UID, UID_COUNT = 1 << 30, 1 << 28
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineFacts:
+    """What an engine says of itself, as far as the sandbox depends on it."""
+
+    version: str
+    os_type: str
+    cgroup_version: str
+    limits: tuple[str, ...]  # of "memory", "swap", "pids": those the engine can enforce
+    security: tuple[str, ...]
+    runtimes: tuple[str, ...]
+
+
+@contextlib.contextmanager
+def _translated(action: str) -> Iterator[None]:
+    try:
+        yield
+    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
+        raise SandboxError(f"cannot {action}: {error}") from error
+
+
+class Engine:
+    """One Docker Engine, at `host` or where DOCKER_HOST says."""
+
+    def __init__(self, host: str | None, runtime: str | None, owner: Owner) -> None:
+        self._host = host
+        self._runtime = runtime
+        self._owner = owner
+
+    def facts(self) -> EngineFacts:
+        """Ask the engine what it is and can do."""
+        with self._client("reach the Docker Engine") as client:
+            info = client.info()
+            limits = {"memory": "MemoryLimit", "swap": "SwapLimit", "pids": "PidsLimit"}
+            return EngineFacts(
+                version=str(info["ServerVersion"]),
+                os_type=str(info["OSType"]),
+                cgroup_version=str(info.get("CgroupVersion", "1")),
+                limits=tuple(name for name, key in limits.items() if info.get(key)),
+                security=tuple(info.get("SecurityOptions") or ()),
+                runtimes=tuple(info.get("Runtimes") or ()),
+            )
+
+    def has_image(self, tag: str) -> bool:
+        """Tell whether the engine holds the image."""
+        with self._client(f"look for image {tag}") as client:
+            try:
+                client.images.get(tag)
+            except docker.errors.ImageNotFound:
+                return False
+            return True
+
+    def build_image(self, tag: str, context: bytes, base: str) -> Iterator[str]:
+        """Build an image from a tar context, yielding the engine's lines."""
+        with self._client(f"build image {tag} from {base}") as client:
+            lines: Iterable[Any] = client.api.build(
+                fileobj=BytesIO(context),
+                custom_context=True,
+                tag=tag,
+                buildargs={"BASE": base},
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
+            for line in lines:
+                if "error" in line:
+                    raise SandboxError(f"cannot build image {tag} from {base}: {line['error'].strip()}")
+                yield str(line.get("stream", "")).strip()
+
+    def import_image(self, archive: Path, repository: str, tag: str) -> None:
+        """Make an image out of the tar archive of a root file system."""
+        with self._client(f"import image {repository}:{tag}") as client:
+            client.api.import_image_from_file(str(archive), repository=repository, tag=tag)
+
+    def start_container(self, image: str) -> "Container":
+        """Start a hardened container and attach to its supervisor."""
+        client = self._new_client("start a sandbox container")
+        container = Container(client, name=f"assay-sandbox-{secrets.token_hex(8)}")
+        try:
+            with _translated("start a sandbox container"):
+                container.start(image, self._runtime, {LABEL: self._owner.label()})
+        except SandboxError:
+            with contextlib.suppress(SandboxError):  # the first error is the one to tell
+                container.remove()
+            raise
+        return container
+
+    def reap(self) -> int:
+        """Remove containers whose owner is gone; returns how many."""
+        with self._client("remove leftover containers") as client:
+            found: list[Any] = client.api.containers(all=True, filters={"label": LABEL})
+            leftovers = [item["Id"] for item in found if self._is_leftover(item)]
+            for container_id in leftovers:
+                _remove(client, container_id)
+            return len(leftovers)
+
+    def _is_leftover(self, item: Any) -> bool:
+        if self._owner.knows_dead(str(item["Labels"][LABEL])):
+            return True
+        # Not running and not just created: its owner, on whatever machine, has lost it.
+        return item["State"] not in ("running", "paused") and time.time() - item["Created"] > LEFTOVER_SECONDS
+
+    def _new_client(self, action: str) -> Any:
+        with _translated(action):
+            if self._host is None:
+                return docker.from_env(timeout=CALL_SECONDS)  # type: ignore[no-untyped-call]
+            return docker.DockerClient(base_url=self._host, timeout=CALL_SECONDS)
+
+    @contextlib.contextmanager
+    def _client(self, action: str) -> Iterator[Any]:
+        client = self._new_client(action)
+        try:
+            with _translated(action):
+                yield client
+        finally:
+            client.close()
+
+
+class Container:
+    """One hardened container, attached. Owns its client, whose connection the socket is."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client = client
+        self._attached: Any = None
+        self.name = name
+
+    def start(self, image: str, runtime: str | None, labels: dict[str, str]) -> None:
+        uid = FIRST_UID + secrets.randbelow(UID_COUNT)
+        created = self._client.containers.create(
+            image,
+            [str(uid)],
+            name=self.name,
+            labels=labels,
+            runtime=runtime,
+            stdin_open=True,
+            hostname="sandbox",
+            network_mode="none",
+            ipc_mode="none",
+            read_only=True,
+            user="0:0",
+            cap_drop=["ALL"],
+            cap_add=["SETUID", "SETGID", "KILL"],
+            security_opt=["no-new-privileges"],
+            pids_limit=8,
+            mem_limit=CONTAINER_BYTES,
+            memswap_limit=CONTAINER_BYTES,
+            oom_score_adj=500,
+            ulimits=[docker.types.Ulimit(name="core", soft=0, hard=0)],
+            log_config=docker.types.LogConfig(type="none"),
+        )
+        streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        self._attached = created.attach_socket(params=streams)  # before the start, so that no byte is missed
+        created.start()
+
+    def socket(self) -> socket.socket:
+        """Return a socket of the caller's own, connected to stdin, stdout and stderr in Docker's framing."""
+        connection = getattr(self._attached, "_sock", self._attached)
+        if type(connection) is not socket.socket:
+            raise SandboxError("the engine must be reached over a unix socket or plain TCP")
+        return connection.dup()
+
+    def remove(self) -> None:
+        """Kill and remove the container; it is no error when it has gone already."""
+        try:
+            with _translated(f"remove container {self.name}"):
+                _remove(self._client, self.name)
+        finally:
+            if self._attached is not None:
+                self._attached.close()
+            self._client.close()
+
+
+def _remove(client: Any, container: str) -> None:
+    try:
+        client.api.remove_container(container, force=True, v=True)
+    except docker.errors.APIError as error:
+        if error.status_code not in (404, 409):  # gone, or being removed by someone else
+            raise

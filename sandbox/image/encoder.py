@@ -1,0 +1,84 @@
+"""Turns what a call returned into tagged plain data, ready for JSON.
+
+    None ["n"]   bool ["b",0|1]   int ["i",hex]   float ["f",hex|"nan"|"inf"|"-inf"]
+    str ["s",text]   bytes ["y",hex]   complex ["c",float,float]
+    list ["l",..]   tuple ["t",..]   set ["S",..]   frozenset ["F",..]   dict ["d",key,value,..]
+
+Runs inside the sandbox, in the program's own process: a program can replace it, and
+then lies about nothing but its own results. Exact types only, so that no method of a
+candidate's class is called; a dict subclass is sent as a dict and a named tuple as a
+tuple, since they compare equal to those.
+"""
+
+from typing import Any
+
+MAX_DEPTH = 100
+MAX_NODES = 200_000
+MAX_INT_BITS = 14_000  # about 4,200 digits: the interpreter prints and parses no longer ones by default
+
+
+class NotPlainError(Exception):
+    """A value that is not plain data; the argument is the name of its type."""
+
+
+class TooLargeError(Exception):
+    """More than MAX_NODES values in all."""
+
+
+class Encoder:
+    """Encodes the results of one program; the node budget is shared by all of them."""
+
+    def __init__(self) -> None:
+        self._nodes_left = MAX_NODES
+
+    def encode(self, value: Any, depth: int = 0) -> list[Any]:
+        """Encode one value.
+
+        Raises:
+            NotPlainError: something in it is not plain data, or it is nested too deep.
+            TooLargeError: the node budget is spent.
+        """
+        self._nodes_left -= 1
+        if self._nodes_left < 0:
+            raise TooLargeError
+        if depth > MAX_DEPTH:
+            raise NotPlainError(f"{type(value).__name__} nested deeper than {MAX_DEPTH}")
+        scalar = _encode_scalar(value)
+        return self._encode_container(value, depth + 1) if scalar is None else scalar
+
+    def _encode_container(self, value: Any, depth: int) -> list[Any]:
+        kind: Any = type(value)
+        if kind in _SEQUENCE_TAGS:
+            return [_SEQUENCE_TAGS[kind], *[self.encode(item, depth) for item in value]]
+        if issubclass(kind, dict):
+            parts: list[Any] = ["d"]
+            for key, item in dict.items(value):
+                parts += (self.encode(key, depth), self.encode(item, depth))
+            return parts
+        if issubclass(kind, tuple) and "_fields" in kind.__dict__:
+            return ["t", *[self.encode(item, depth) for item in tuple.__iter__(value)]]
+        raise NotPlainError(kind.__name__)
+
+
+_SEQUENCE_TAGS: dict[type, str] = {list: "l", tuple: "t", set: "S", frozenset: "F"}
+
+
+def _encode_scalar(value: Any) -> list[Any] | None:
+    kind: Any = type(value)
+    if value is None:
+        return ["n"]
+    if kind is bool:
+        return ["b", int(value)]
+    if kind is int:
+        if value.bit_length() > MAX_INT_BITS:
+            raise NotPlainError(f"int of {value.bit_length()} bits")
+        return ["i", f"{value:x}"]
+    if kind is float:
+        return ["f", value.hex()]
+    if kind is str:
+        return ["s", value]
+    if kind is bytes:
+        return ["y", value.hex()]
+    if kind is complex:
+        return ["c", value.real.hex(), value.imag.hex()]
+    return None

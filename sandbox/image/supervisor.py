@@ -1,0 +1,178 @@
+"""The process that forks one child per program and kills it from outside.
+
+Single-threaded, root inside the container, PID 1, never runs a byte of a program: it
+copies request bodies to children and payloads to the trusted side without looking
+into them, and wipes both buffers so that no program finds remains of another.
+Clocks and verdicts of limits are its own; a program cannot reach them.
+"""
+
+import gc
+import importlib
+import os
+import select
+import signal
+import sys
+import time
+from typing import NamedTuple
+
+from sandbox.image import child
+from sandbox.image.seccomp import Filter
+from sandbox.image.wire import MAX_BODY_BYTES, REQUEST_BYTES, Ending, Kind, Reply, Request
+
+POLL_MS = 10  # how often the CPU clock of a program is read
+STDIN, STDOUT = 0, 1
+
+# Imported once so that programs need not: what solutions to short problems commonly use.
+COMMON_MODULES = (
+    "abc array bisect calendar cmath collections copy dataclasses datetime decimal enum fractions "
+    "functools hashlib heapq itertools json math operator queue random re statistics string "
+    "textwrap time typing unicodedata"
+).split()
+
+
+class Watched(NamedTuple):
+    """How a child ended, and how many bytes it had written."""
+
+    ending: Ending
+    filled: int
+
+
+def serve(uid: int) -> None:
+    """Serve requests on stdin until it ends. Children run as `uid`, which no one else may use."""
+    if sys.flags.hash_randomization:
+        sys.exit("PYTHONHASHSEED=0 is not set: two containers would order sets differently")
+    for name in COMMON_MODULES:
+        importlib.import_module(name)
+    sys.argv = [""]
+    sys.path = [entry for entry in sys.path if not entry.startswith("/opt/")]
+    supervisor = Supervisor(uid)
+    gc.collect()
+    gc.freeze()
+    supervisor.run()
+
+
+class Supervisor:
+    """Owns the two buffers, the children's uid, and their system call filter."""
+
+    def __init__(self, uid: int) -> None:
+        self._uid = uid
+        self._syscalls = Filter()
+        self._body = bytearray(64 * 1024)
+        self._payload = bytearray(64 * 1024)
+
+    def run(self) -> None:
+        _write(Reply(Ending.HELLO, 0).pack())
+        while header := _read_exactly(REQUEST_BYTES):
+            request = Request.unpack(header)
+            if request.kind is Kind.RUN:
+                self._run_one(request)
+
+    def _run_one(self, request: Request) -> None:
+        if request.body_bytes > MAX_BODY_BYTES:
+            sys.exit(f"a body of {request.body_bytes} bytes is over {MAX_BODY_BYTES}")
+        body = self._buffer("_body", request.body_bytes)
+        _read_into(body)
+        payload = self._buffer("_payload", len(child.READY) + request.result_bytes + 1)
+        reader, writer = os.pipe()
+        started = time.monotonic()
+        pid = os.fork()
+        if pid == 0:
+            self._child(request, bytes(body), writer)
+        os.close(writer)
+        body[:] = bytes(len(body))
+        watched = _watch(pid, reader, payload, request, started)
+        os.close(reader)
+        os.kill(pid, signal.SIGKILL)
+        _, status, usage = os.wait4(pid, 0)
+        start, stop = (len(child.READY), watched.filled) if watched.ending is Ending.EXITED else (0, 0)
+        reply = Reply(
+            watched.ending,
+            request.sequence,
+            os.waitstatus_to_exitcode(status),
+            int((usage.ru_utime + usage.ru_stime) * 1e6),
+            int((time.monotonic() - started) * 1e6),
+            stop - start,
+        )
+        _write(reply.pack(), payload[start:stop])
+        payload[: watched.filled] = bytes(watched.filled)
+        _expect_no_other_process()
+
+    def _child(self, request: Request, body: bytes, writer: int) -> None:
+        try:
+            child.run(request, body, self._uid, writer, self._syscalls)
+        finally:
+            os._exit(0)
+
+    def _buffer(self, name: str, size: int) -> memoryview:
+        """Return the first `size` bytes of a buffer, which grows and never shrinks."""
+        buffer: bytearray = getattr(self, name)
+        if len(buffer) < size:
+            buffer = bytearray(size)
+            setattr(self, name, buffer)
+        return memoryview(buffer)[:size]
+
+
+def _watch(pid: int, reader: int, payload: memoryview, request: Request, started: float) -> Watched:
+    """Collect the payload until the program ends, goes over a limit, or is cancelled."""
+    cpu_clock = (~pid << 3) | 2  # CPUCLOCK_SCHED of a process: include/linux/posix-timers.h
+    poller = select.poll()
+    poller.register(reader, select.POLLIN)
+    poller.register(STDIN, select.POLLIN)
+    filled = 0
+    while True:
+        for fd, _ in poller.poll(POLL_MS):
+            if fd == STDIN:
+                _read_cancel()
+                return Watched(Ending.CANCELLED, filled)
+            count = os.readv(reader, [payload[filled:]])
+            if count == 0 and filled == 0:
+                sys.exit("a child died before it could load its program")
+            if count == 0:
+                return Watched(Ending.EXITED, filled)
+            filled += count
+            if filled == len(payload):
+                return Watched(Ending.OUTPUT_LIMIT, filled)
+        if time.clock_gettime(cpu_clock) * 1000 > request.cpu_ms:
+            return Watched(Ending.CPU_LIMIT, filled)
+        if (time.monotonic() - started) * 1000 > request.wall_ms:
+            return Watched(Ending.WALL_LIMIT, filled)
+
+
+def _read_cancel() -> None:
+    header = _read_exactly(REQUEST_BYTES)
+    if not header or Request.unpack(header).kind is not Kind.CANCEL:
+        sys.exit(0 if not header else "a second program before the first one's reply")
+
+
+def _expect_no_other_process() -> None:
+    """Stop the container when anything but this process is alive: nothing may outlive its run."""
+    pids = [name for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208  (no pathlib in here)
+    if pids != [str(os.getpid())]:
+        sys.exit(f"processes outlived a program: {pids}")
+
+
+def _read_exactly(size: int) -> bytes:
+    """Read `size` bytes of stdin; empty at its end."""
+    data = b""
+    while len(data) < size:
+        part = os.read(STDIN, size - len(data))
+        if not part:
+            return b""
+        data += part
+    return data
+
+
+def _read_into(buffer: memoryview) -> None:
+    filled = 0
+    while filled < len(buffer):
+        count = os.readv(STDIN, [buffer[filled:]])
+        if count == 0:
+            sys.exit(0)
+        filled += count
+
+
+def _write(*parts: bytes | memoryview) -> None:
+    for part in parts:
+        rest = memoryview(part)
+        while rest:
+            rest = rest[os.write(STDOUT, rest) :]

@@ -1,0 +1,38 @@
+"""Opens the sandbox of this host: the one place that puts its parts together."""
+
+import os
+from dataclasses import dataclass
+
+from sandbox.api import Sandbox
+from sandbox.build import image_tag
+from sandbox.docker import Engine
+from sandbox.owner import Owner
+from sandbox.pool import DockerSandbox
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SandboxOptions:
+    """How to reach the engine, and how many programs run at once."""
+
+    slots: int | None = None  # None: one per CPU this process may use
+    docker_host: str | None = None  # None: DOCKER_HOST, or the local socket
+    runtime: str | None = None  # None: the engine's default; "runsc" for gVisor
+
+
+async def open_sandbox(options: SandboxOptions) -> Sandbox:
+    """Open the Docker sandbox and start its containers.
+
+    Without an engine or an image the sandbox is returned all the same: its `check`
+    and `run` raise SandboxError with the reason, until a later attempt succeeds.
+
+    Raises:
+        ValueError: `slots` is less than 1.
+    """
+    slots = len(os.sched_getaffinity(0)) if options.slots is None else options.slots
+    if slots < 1:
+        raise ValueError(f"slots must be at least 1, not {slots}")
+    engine = Engine(options.docker_host, options.runtime, Owner.this_process())
+    name = f"docker ({options.runtime or 'default runtime'})"
+    sandbox = DockerSandbox(engine, image=image_tag(), slots=slots, name=name)
+    await sandbox.open()
+    return sandbox
