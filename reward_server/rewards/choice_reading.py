@@ -6,6 +6,7 @@ that names two options, or a label with another option's text, names none.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reward_server.rewards.folding import plain
@@ -45,13 +46,17 @@ Reading = Named | Unclear | Absent
 def read_choice(labels: tuple[str, ...], texts: tuple[str, ...], answer: str) -> Reading:
     """Say which option `answer` names; `texts[i]` belongs to `labels[i]`."""
     text = plain(answer)
-    if (label := _equal_label(labels, text)) is not None:
-        return Named(labels=(label,))
     if len(text) > max(LONGEST_ANSWER, 2 * max(map(len, texts))):
         return Absent()
+    for layer in _candidates(text):
+        if (label := _equal_label(labels, layer)) is not None:
+            return Named(labels=(label,))
     texts = tuple(map(plain, texts))
     options = _Options(labels=labels, keys=tuple(tuple(map(key, texts)) for key in KEYS))
-    return options.read(text)
+    for layer in _candidates(text):
+        if (reading := options.read(layer)) is not None:
+            return reading
+    return options.mentioned(text)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,16 +66,8 @@ class _Options:
     labels: tuple[str, ...]
     keys: tuple[tuple[str, ...], ...]
 
-    def read(self, text: str) -> Reading:
-        for candidate in dict.fromkeys((text, _BOLD.sub("", text))):
-            for layer in layers(candidate):
-                if (reading := self._read_layer(layer)) is not None:
-                    return reading
-        return self._mentioned(text)
-
-    def _read_layer(self, text: str) -> Reading | None:
-        if (label := _equal_label(self.labels, text)) is not None:
-            return Named(labels=(label,))
+    def read(self, text: str) -> Reading | None:
+        """Read one layer of an answer, known not to be a bare label; None when it names nothing."""
         verbatim = self._with_text(text, levels=2)
         if verbatim and self._are_one(verbatim):
             return Named(labels=verbatim)
@@ -81,6 +78,15 @@ class _Options:
         if found and not self._are_one(found):
             return Unclear(reason=f"the text fits options {_join(found)} alike, name the label")
         return Named(labels=found) if found else None
+
+    def mentioned(self, text: str) -> Reading:
+        """Tell an answer that speaks of the options from one that does not."""
+        words = set(_WORD.findall(text))
+        labels = [label for label in self.labels if label in words]
+        spaced = f" {folded_key(text)} "
+        if labels or any(f" {option} " in spaced for option in self.keys[KEYS.index(folded_key)]):
+            return Unclear(reason="the answer is not one label or one option's text")
+        return Absent()
 
     def _with_text(self, text: str, *, levels: int) -> tuple[str, ...]:
         """Return the labels whose text equals `text`, at the strictest of the levels that finds any."""
@@ -130,14 +136,12 @@ class _Options:
                     return Unclear(reason=f"the text before label {label} is not the text of option {label}")
         return None
 
-    def _mentioned(self, text: str) -> Reading:
-        """Tell an answer that speaks of the options from one that does not."""
-        words = set(_WORD.findall(text))
-        labels = [label for label in self.labels if label in words]
-        spaced = f" {folded_key(text)} "
-        if labels or any(f" {option} " in spaced for option in self.keys[KEYS.index(folded_key)]):
-            return Unclear(reason="the answer is not one label or one option's text")
-        return Absent()
+
+def _candidates(text: str) -> Iterator[str]:
+    """Yield what the answer may be inside its wrapping, also without bold marks inside the text."""
+    yield from layers(text)
+    if (unmarked := _BOLD.sub("", text)) != text:
+        yield from layers(unmarked)
 
 
 def _equal_label(labels: tuple[str, ...], text: str) -> str | None:
