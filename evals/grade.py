@@ -10,6 +10,7 @@ from typing import Protocol
 
 from reward_client.api import Outcome, Sample, Score
 from tasks.api import Domain, Example
+from tasks.sample import to_sample
 
 GRADE_TIMEOUT_S = 3600.0  # a bound against hangs: the server bounds each sample itself
 
@@ -62,14 +63,7 @@ def grade(
         for index, text in enumerate(texts)
     ]
     samples = [
-        Sample(
-            sample_id=f"{example.example_id}#{index}",
-            reward=example.reward,
-            prompt=example.prompt,
-            completion=text,
-            reference=example.reference,
-            group_id=example.example_id,
-        )
+        to_sample(example, text, sample_id=f"{example.example_id}#{index}", group_id=example.example_id)
         for example, index, text in asked
     ]
     if len({sample.sample_id for sample in samples}) != len(samples):

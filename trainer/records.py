@@ -9,10 +9,14 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from evals.results import DomainResult
 from evals.statistics import Interval
+
+METRICS_FILE = "metrics.jsonl"
+SUMMARY_FILE = "summary.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,9 +80,9 @@ class RecordError(ValueError):
     """A line or file is not a record in its JSON form."""
 
 
-def to_json(record: StepRecord | Summary) -> str:
-    """Return the record as one line of JSON, under its field names."""
-    return json.dumps(_finite(asdict(record)), allow_nan=False, ensure_ascii=False)
+def to_json(record: StepRecord | Summary, *, indent: int | None = None) -> str:
+    """Return the record as JSON under its field names, on one line without `indent`."""
+    return json.dumps(_finite(asdict(record)), allow_nan=False, ensure_ascii=False, indent=indent)
 
 
 def step_from_json(line: str) -> StepRecord:
@@ -88,6 +92,22 @@ def step_from_json(line: str) -> StepRecord:
         RecordError: the line is not JSON, or its fields are not those of a step.
     """
     return StepRecord(**_values(StepRecord, _object(line)))
+
+
+def read_steps(path: Path) -> list[StepRecord]:
+    """Read `metrics.jsonl` in order of steps; empty where there is none.
+
+    A resumed run repeats the steps since its checkpoint: the later record of a step
+    counts. A last line cut short by a crash is left out.
+
+    Raises:
+        RecordError: another line is not a step.
+    """
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")  # what follows the last newline was cut short
+    steps = {record.step: record for record in map(step_from_json, lines[:-1])}
+    return [steps[step] for step in sorted(steps)]
 
 
 def summary_from_json(text: str) -> Summary:
