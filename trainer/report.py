@@ -118,7 +118,8 @@ def _cells(before: DomainResult, after: DomainResult) -> list[str]:
 
 
 def _range(interval: Interval) -> str:
-    return f"{interval.low:.3f} to {interval.high:.3f}"
+    low, high = interval
+    return f"{low:.3f} to {high:.3f}"
 
 
 def _steps(summary: Summary) -> str:
@@ -128,7 +129,7 @@ def _steps(summary: Summary) -> str:
 
 def _waited(summary: Summary) -> str:
     waited = f"training waited {duration(summary.reward_wait_s)} for them"
-    training = summary.seconds.get("training", 0.0)
+    training = summary.seconds.get("train", 0.0)
     return f"{waited} ({100 * summary.reward_wait_s / training:.1f} %)" if training > 0 else waited
 
 

@@ -23,22 +23,7 @@ def test_the_table_has_a_row_for_each_domain_and_the_total_last_within_80_column
 
     rows = [line.split() for line in text.splitlines() if "→" in line]
     assert [row[0] for row in rows[1:]] == ["math", "code", "all"]
-    assert rows[1][1:] == [
-        "64",
-        "0.300",
-        "→",
-        "0.450",
-        "40",
-        "→",
-        "55",
-        "20",
-        "→",
-        "20",
-        "20",
-        "→",
-        "20",
-        "2",
-    ]
+    assert " ".join(rows[1][1:]) == "64 0.300 → 0.450 40 → 55 20 → 20 20 → 20 2"
     assert max(map(len, text.splitlines())) <= 80
 
 
@@ -75,7 +60,7 @@ def test_failures_skips_waits_and_provenance_are_said() -> None:
     said = "\n".join(lines(summary()))
 
     for text in (
-        "training 4:00",
+        "train 4:00",
         "3,840 graded, training waited 4.8 s for them (2.0 %)",
         "ungraded: DEADLINE 13",
         "skipped: ideation: no data",
