@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from sandbox.api import CallResult, Raised, Unserializable, Value
 from sandbox.image.encoder import MAX_DEPTH, MAX_INT_BITS, MAX_NODES
@@ -62,9 +62,9 @@ def decode_report(payload: bytes, calls: int) -> Report:
         ForgedReportError: it is not exactly in the format, or has another number of results.
     """
     match _parse(payload):
-        case ["ok", list(results)] if len(cast(list[Any], results)) == calls:
+        case ["ok", [*results]] if len(results) == calls:
             decoder = _Decoder()
-            return Loaded(tuple(_decode_result(result, decoder) for result in cast(list[Any], results)))
+            return Loaded(tuple(_decode_result(result, decoder) for result in results))
         case ["load", "source" | "imports" | "setup" as part, str(name), str(message)]:
             return LoadFailed(part, Raised(_clean(name), _clean(message)))
         case ["memory"]:

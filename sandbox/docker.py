@@ -13,7 +13,7 @@ import contextlib
 import secrets
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 
 import docker
 import docker.errors
+import docker.types
 import requests.exceptions
 
 from sandbox.api import SandboxError
@@ -51,7 +52,7 @@ class EngineFacts:
 
 
 @contextlib.contextmanager
-def _translated(action: str) -> Iterator[None]:
+def _translated(action: str) -> Generator[None]:
     try:
         yield
     except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
@@ -146,7 +147,7 @@ class Engine:
             return docker.DockerClient(base_url=self._host, timeout=CALL_SECONDS)
 
     @contextlib.contextmanager
-    def _client(self, action: str) -> Iterator[Any]:
+    def _client(self, action: str) -> Generator[Any]:
         client = self._new_client(action)
         try:
             with _translated(action):

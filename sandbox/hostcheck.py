@@ -43,19 +43,23 @@ PROBES = (
     ),
     Probe(
         name="no process can be started",
-        source="import os\ndef probe():\n    try: os.fork()\n    except PermissionError: return True",
+        source=("import os\ndef probe():\n    try: os.fork()\n    except PermissionError: return True\n"),
         value=True,
     ),
     Probe(
         name="no socket can be opened",
-        source="import socket\ndef probe():\n    try: socket.socket()\n    except PermissionError: return True",
+        source=(
+            "import socket\ndef probe():\n    try: socket.socket()\n    except PermissionError: return True\n"
+        ),
         value=True,
     ),
     Probe(
         name="no file can be written",
         source=(
             "import os\n"
-            "def probe(): return [d for d, _, _ in os.walk('/') if os.access(d, os.W_OK) and d[:6] != '/proc/']"
+            "def probe():\n"
+            "    writable = [path for path, _, _ in os.walk('/') if os.access(path, os.W_OK)]\n"
+            "    return [path for path in writable if not path.startswith('/proc/')]\n"
         ),
         value=["/dev/mqueue"],  # RLIMIT_MSGQUEUE is 0, so nothing can be made in it
     ),

@@ -25,6 +25,7 @@ from sandbox.worker import Answer, Worker, WorkerLostError
 
 PROGRAMS_PER_CONTAINER = 5_000
 MAX_SOURCE_CHARS = 256 * 1024
+MIN_MEMORY_BYTES = 64 * 1024 * 1024  # the interpreter itself takes a part of it
 FIRST_RETRY_SECONDS = 0.25
 LAST_RETRY_SECONDS = 8.0
 
@@ -70,8 +71,7 @@ class DockerSandbox:
 
     async def open(self) -> None:
         """Fill all slots; what cannot be filled now is filled by a later run."""
-        if self._all:
-            await asyncio.gather(*(self._fill(slot) for slot in self._all), return_exceptions=False)
+        await asyncio.gather(*(self._fill(slot) for slot in self._all))
 
     async def check(self) -> None:
         """Find out whether programs can be run now, starting a container if need be.
@@ -87,7 +87,7 @@ class DockerSandbox:
 
         Raises:
             SandboxError: no verdict could be had.
-            ValueError: the calls, imports and setup are too large to send.
+            ValueError: the limits are impossible, or calls, imports and setup too large to send.
         """
         if len(program.source) > MAX_SOURCE_CHARS:
             detail = f"source of {len(program.source)} characters: at most {MAX_SOURCE_CHARS} are run"
@@ -113,12 +113,8 @@ class DockerSandbox:
     async def close(self) -> None:
         """Kill what runs and remove every container; later runs raise SandboxError."""
         self._closed = True
-        for slot in self._all:
-            if slot.worker is not None:
-                slot.worker.close()
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(self._empty(slot) for slot in self._all))
+        while self._tasks or any(slot.worker for slot in self._all):
+            await asyncio.gather(*self._tasks, *(self._empty(slot) for slot in self._all))
 
     async def _run_once(self, request: Request, body: bytes) -> Answer:
         slot = await self._acquire()
@@ -206,7 +202,7 @@ class DockerSandbox:
         container = await asyncio.to_thread(self._engine.start_container, self._image)
         try:
             return await Worker.attach(container)
-        except WorkerLostError:
+        except (SandboxError, WorkerLostError):
             await asyncio.to_thread(container.remove)
             raise
 
@@ -229,6 +225,10 @@ class DockerSandbox:
 
 
 def _request(limits: Limits) -> Request:
+    if min(limits.cpu_seconds, limits.wall_seconds) <= 0 or limits.result_bytes <= 0:
+        raise ValueError(f"limits must be positive: {limits}")
+    if limits.memory_bytes < MIN_MEMORY_BYTES:
+        raise ValueError(f"memory_bytes must be at least {MIN_MEMORY_BYTES}, not {limits.memory_bytes}")
     return Request(
         Kind.RUN,
         sequence=0,  # given by the worker

@@ -135,7 +135,7 @@ class Worker(asyncio.Protocol):
 
     def _take_reply(self) -> None:
         if len(self._stdout) < REPLY_BYTES:
-            return
+            return None
         try:
             reply = Reply.unpack(bytes(self._stdout[:REPLY_BYTES]))
         except ValueError as error:

@@ -10,6 +10,8 @@ candidate's class is called; a dict subclass is sent as a dict and a named tuple
 tuple, since they compare equal to those.
 """
 
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 MAX_DEPTH = 100
@@ -31,7 +33,7 @@ class Encoder:
     def __init__(self) -> None:
         self._nodes_left = MAX_NODES
 
-    def encode(self, value: Any, depth: int = 0) -> list[Any]:
+    def encode(self, value: object, depth: int = 0) -> list[Any]:
         """Encode one value.
 
         Raises:
@@ -44,41 +46,43 @@ class Encoder:
         if depth > MAX_DEPTH:
             raise NotPlainError(f"{type(value).__name__} nested deeper than {MAX_DEPTH}")
         scalar = _encode_scalar(value)
-        return self._encode_container(value, depth + 1) if scalar is None else scalar
+        return self._encode_container(value, type(value), depth + 1) if scalar is None else scalar
 
-    def _encode_container(self, value: Any, depth: int) -> list[Any]:
-        kind: Any = type(value)
+    def _encode_container(self, value: Any, kind: type, depth: int) -> list[Any]:
         if kind in _SEQUENCE_TAGS:
-            return [_SEQUENCE_TAGS[kind], *[self.encode(item, depth) for item in value]]
+            return [_SEQUENCE_TAGS[kind], *self._encode_all(value, depth)]
         if issubclass(kind, dict):
-            parts: list[Any] = ["d"]
-            for key, item in dict.items(value):
-                parts += (self.encode(key, depth), self.encode(item, depth))
-            return parts
+            return ["d", *self._encode_all(chain.from_iterable(_dict.items(value)), depth)]
         if issubclass(kind, tuple) and "_fields" in kind.__dict__:
-            return ["t", *[self.encode(item, depth) for item in tuple.__iter__(value)]]
+            return ["t", *self._encode_all(_tuple.__iter__(value), depth)]
         raise NotPlainError(kind.__name__)
 
+    def _encode_all(self, values: Iterable[Any], depth: int) -> list[list[Any]]:
+        return [self.encode(value, depth) for value in values]
+
+
+# Untyped on purpose: the base classes' own methods, called on values of unknown content.
+_dict: Any = dict
+_tuple: Any = tuple
 
 _SEQUENCE_TAGS: dict[type, str] = {list: "l", tuple: "t", set: "S", frozenset: "F"}
 
 
-def _encode_scalar(value: Any) -> list[Any] | None:
-    kind: Any = type(value)
+def _encode_scalar(value: object) -> list[Any] | None:
     if value is None:
         return ["n"]
-    if kind is bool:
+    if type(value) is bool:
         return ["b", int(value)]
-    if kind is int:
+    if type(value) is int:
         if value.bit_length() > MAX_INT_BITS:
             raise NotPlainError(f"int of {value.bit_length()} bits")
         return ["i", f"{value:x}"]
-    if kind is float:
+    if type(value) is float:
         return ["f", value.hex()]
-    if kind is str:
+    if type(value) is str:
         return ["s", value]
-    if kind is bytes:
+    if type(value) is bytes:
         return ["y", value.hex()]
-    if kind is complex:
+    if type(value) is complex:
         return ["c", value.real.hex(), value.imag.hex()]
     return None

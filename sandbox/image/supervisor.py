@@ -20,14 +20,16 @@ from sandbox.image.seccomp import Filter
 from sandbox.image.wire import MAX_BODY_BYTES, REQUEST_BYTES, Ending, Kind, Reply, Request
 
 POLL_MS = 10  # how often the CPU clock of a program is read
+EXIT_PATIENCE_MS = 50  # between the end of the result pipe and the end of the process
 STDIN, STDOUT = 0, 1
 
 # Imported once so that programs need not: what solutions to short problems commonly use.
 COMMON_MODULES = (
-    "abc array bisect calendar cmath collections copy dataclasses datetime decimal enum fractions "
-    "functools hashlib heapq itertools json math operator queue random re statistics string "
-    "textwrap time typing unicodedata"
-).split()
+    *("abc", "array", "bisect", "calendar", "cmath", "collections", "copy", "dataclasses", "datetime"),
+    *("decimal", "enum", "fractions", "functools", "hashlib", "heapq", "itertools", "json", "math"),
+    *("operator", "queue", "random", "re", "statistics", "string", "textwrap", "time", "typing"),
+    "unicodedata",
+)
 
 
 class Watched(NamedTuple):
@@ -82,13 +84,15 @@ class Supervisor:
         body[:] = bytes(len(body))
         watched = _watch(pid, reader, payload, request, started)
         os.close(reader)
+        silent = watched.ending is Ending.EXITED and watched.filled == len(child.READY)
+        ran_on = silent and not _has_exited(pid)
         os.kill(pid, signal.SIGKILL)
         _, status, usage = os.wait4(pid, 0)
         start, stop = (len(child.READY), watched.filled) if watched.ending is Ending.EXITED else (0, 0)
         reply = Reply(
             watched.ending,
             request.sequence,
-            os.waitstatus_to_exitcode(status),
+            0 if ran_on else os.waitstatus_to_exitcode(status),
             int((usage.ru_utime + usage.ru_stime) * 1e6),
             int((time.monotonic() - started) * 1e6),
             stop - start,
@@ -136,6 +140,15 @@ def _watch(pid: int, reader: int, payload: memoryview, request: Request, started
             return Watched(Ending.CPU_LIMIT, filled)
         if (time.monotonic() - started) * 1000 > request.wall_ms:
             return Watched(Ending.WALL_LIMIT, filled)
+
+
+def _has_exited(pid: int) -> bool:
+    """Tell an exit from a program that closed its pipe and runs on: whose signal ended it matters."""
+    for _ in range(EXIT_PATIENCE_MS):
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            return True
+        time.sleep(0.001)
+    return False
 
 
 def _read_cancel() -> None:
