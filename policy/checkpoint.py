@@ -1,6 +1,6 @@
 """A finished policy on disk: base model, adapters, tokenizer, and the prompt it was trained on.
 
-    <run>/policy.json       where the base is, prompt template and its hash, lengths
+    <run>/policy.json       where the base is, system text and hash of the prompt template, lengths
     <run>/base/             a tiny base in the hub's form; absent for a hub model
     <run>/lora/             adapters in PEFT's form, written at the end of training
 
@@ -9,6 +9,7 @@ whose hash differs is refused.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ class PolicyRecord:
 
     base: str
     dtype: str
-    prompt_template: str
+    system: str
     prompt_hash: str
     max_prompt_tokens: int
     max_new_tokens: int
@@ -69,17 +70,23 @@ class Policy:
         return Generator(self.model, self.tokenizer, shape, self.mesh)
 
 
-def open_policy(run_dir: Path, *, prompt_hash: str, trained: bool = True) -> Policy:
+def open_policy(run_dir: Path, *, hash_of: Callable[[str], str], trained: bool = True) -> Policy:
     """Loads the policy of a run: with its adapters, or (`trained=False`) the base alone.
 
+    Args:
+        run_dir: what `python -m trainer` wrote.
+        hash_of: hash of the prompt template of this code for a system text.
+        trained: False leaves the adapters out.
+
     Raises:
-        PolicyError: not a finished run, or its prompt template is not the one of `prompt_hash`.
+        PolicyError: not a finished run, or trained on prompts that this code renders otherwise.
     """
     record = PolicyRecord.read(run_dir)
-    if record.prompt_hash != prompt_hash:
+    found = hash_of(record.system)
+    if record.prompt_hash != found:
         raise PolicyError(
             f"policy: {str(run_dir)!r} was trained on prompt template {record.prompt_hash!r}, this code renders "
-            f"{prompt_hash!r}: check out the code of the run, or train anew"
+            f"{found!r}: check out the code of the run, or train anew"
         )
     base_dir = Path(record.base) if Path(record.base).is_absolute() else run_dir / record.base
     mesh = make_mesh(fsdp=1, tp=1)

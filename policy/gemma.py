@@ -6,8 +6,10 @@ tokenizer), so that the tiny model of this repository and Google's checkpoints a
 by one loader. Nothing here knows of LoRA or of training.
 """
 
+import contextlib
 import json
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +67,7 @@ def init_tiny(config: ModelConfig, *, seed: int, mesh: jax.sharding.Mesh) -> Gem
     Tunix starts every MLP kernel at zero, which would leave the MLP without gradient for
     ever; here they are drawn from N(0, 1/fan_in), and so are the attention projections.
     """
-    with mesh:
+    with on(mesh):
         model = Gemma3(config, rngs=nnx.Rngs(seed))
         key = jax.random.key(seed)
         for index, (path, variable) in enumerate(nnx.to_flat_state(nnx.state(model, nnx.Param))):
@@ -82,6 +84,21 @@ def place(model: Gemma3, mesh: jax.sharding.Mesh) -> Gemma3:
     state = nnx.state(model)
     nnx.update(model, jax.device_put(state, nnx.get_named_sharding(state, mesh)))
     return model
+
+
+@contextlib.contextmanager
+def on(mesh: jax.sharding.Mesh) -> Iterator[None]:
+    """Makes `mesh` the current one, in the way Tunix 0.1.7 looks for it.
+
+    `jax.set_mesh` would leave that place empty, so the deprecated form stays, in silence.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        mesh.__enter__()
+    try:
+        yield
+    finally:
+        mesh.__exit__(None, None, None)
 
 
 def make_mesh(*, fsdp: int, tp: int) -> jax.sharding.Mesh:
@@ -136,7 +153,7 @@ def load_pretrained(directory: Path, *, dtype: Any, mesh: jax.sharding.Mesh) -> 
         raise PolicyError(f"model: no *.safetensors in {str(directory)!r}")
     config = read_config(directory)
     config.param_dtype = dtype
-    with mesh:
+    with on(mesh):
         return params_safetensors.create_model_from_safe_tensors(str(directory), config, mesh, dtype)
 
 

@@ -22,7 +22,7 @@ import qwix
 import safetensors.numpy
 from flax import nnx
 
-from policy.gemma import Gemma3, PolicyError, Tensors, place
+from policy.gemma import Gemma3, PolicyError, Tensors, on, place
 
 # The six projections of Google's Gemma 3 recipe.
 _TARGETS = "|".join(
@@ -48,7 +48,7 @@ def apply_lora(base: Gemma3, shape: LoraShape, *, seed: int, mesh: jax.sharding.
     learning rate of 3e-6 a bfloat16 adapter hardly moves.
     """
     provider = qwix.LoraProvider(module_path=_TARGETS, rank=shape.rank, alpha=shape.alpha)
-    with mesh:
+    with on(mesh):
         policy = qwix.apply_lora_to_model(base, provider, rngs=nnx.Rngs(seed), **base.get_model_input())
         adapters = jax.tree.map(lambda x: x.astype(jnp.float32), nnx.state(policy, nnx.LoRAParam))
         nnx.update(policy, adapters)

@@ -14,7 +14,7 @@ import numpy as np
 from flax import nnx
 from tunix.generate import sampler as tunix_sampler
 
-from policy.gemma import Gemma3, PolicyError
+from policy.gemma import Gemma3, PolicyError, on
 from policy.tokenizer import Tokenizer
 
 
@@ -116,7 +116,7 @@ class Generator:
         """Completes as many prompts as the caller has, in one call of that batch shape."""
         self._check_lengths(prompts)
         limit = self.shape.max_new_tokens
-        with self._mesh:
+        with on(self._mesh):
             self._sampler.transformer_state = nnx.variables(self.model)
             output = self._sampler(
                 list(prompts),

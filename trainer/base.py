@@ -1,0 +1,94 @@
+"""The model that GRPO starts from: a hub checkpoint, or a tiny model warm-started here."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import jax
+
+from policy.checkpoint import DTYPES, PolicyRecord
+from policy.gemma import Gemma3, TinyShape, init_tiny, load_pretrained, resolve_model, save_pretrained, tiny_config
+from policy.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
+from tasks.api import Example, Split
+from tasks.prompts import SHORT_SYSTEM, PromptTemplate
+from tasks.sources import embedded, load
+from trainer import warm_start
+from trainer.config import TrainConfig
+from trainer.data import demonstrated
+from trainer.run_directory import RunDirectory
+
+_LENGTH_STEP = 16  # demonstrations are padded to a multiple of this many tokens
+
+
+def template_of(config: TrainConfig) -> PromptTemplate:
+    """Returns the full instructions, or the short ones for a model that learns the form by imitation."""
+    return PromptTemplate() if config.model.pretrained else PromptTemplate(system=SHORT_SYSTEM)
+
+
+def prepare_tokenizer(config: TrainConfig, template: PromptTemplate, run: RunDirectory) -> tuple[Tokenizer, Path]:
+    """Returns the tokenizer and the directory of the base it belongs to.
+
+    Raises:
+        policy.gemma.PolicyError: a checkpoint cannot be found; says what to put where.
+    """
+    if config.model.pretrained:
+        directory = resolve_model(config.model.pretrained)
+        return load_tokenizer(directory), directory
+    directory = run.path / "base"
+    if (directory / "tokenizer.model").is_file():
+        return load_tokenizer(directory), directory
+    examples = load(embedded(), splits=(Split.TRAIN,)).examples
+    texts = (template.render(e.prompt) + demonstrated(e) for e in examples)
+    return train_tokenizer(texts, vocabulary=config.model.vocabulary, directory=directory), directory
+
+
+def prepare_base(
+    config: TrainConfig,
+    *,
+    train: Sequence[Example],
+    template: PromptTemplate,
+    tokenizer: Tokenizer,
+    directory: Path,
+    run: RunDirectory,
+    mesh: jax.sharding.Mesh,
+    on_step: Callable[[int, float], None],
+) -> Gemma3:
+    """Loads the base, or makes, warm-starts and saves it; then records it in `policy.json`."""
+    if not config.model.pretrained and not run.resumed:
+        save_pretrained(_warm_started(config, train, template, tokenizer, mesh, on_step), directory)
+    PolicyRecord(
+        base=str(directory) if config.model.pretrained else "base",
+        dtype=config.model.dtype,
+        system=template.system,
+        prompt_hash=template.hash,
+        max_prompt_tokens=config.model.max_prompt_tokens,
+        max_new_tokens=config.model.max_new_tokens,
+    ).write(run.path)
+    # Also a base made just now is read back, so that a resumed run starts from the same numbers.
+    return load_pretrained(directory, dtype=DTYPES[config.model.dtype], mesh=mesh)
+
+
+def _warm_started(
+    config: TrainConfig,
+    train: Sequence[Example],
+    template: PromptTemplate,
+    tokenizer: Tokenizer,
+    mesh: jax.sharding.Mesh,
+    on_step: Callable[[int, float], None],
+) -> Gemma3:
+    options = config.model
+    shape = TinyShape(
+        layers=options.layers,
+        width=options.width,
+        hidden=options.hidden,
+        head_dim=options.head_dim,
+        context=options.max_prompt_tokens + options.max_new_tokens,
+    )
+    model = init_tiny(tiny_config(shape, vocabulary=tokenizer.vocabulary), seed=config.seed, mesh=mesh)
+    teacher = warm_start.NoisyTeacher(train, config.warm_start, seed=config.seed)
+    longest = max(
+        len(tokenizer.encode(template.render(e.prompt) + demonstrated(e))) + 2 for e in train
+    )
+    length = min(-(-longest // _LENGTH_STEP) * _LENGTH_STEP, shape.context)
+    data = warm_start.demonstrations(teacher, template, tokenizer, config.warm_start, length=length)
+    warm_start.train(model, data, config.warm_start, mesh=mesh, on_step=on_step)
+    return model

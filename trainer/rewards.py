@@ -1,0 +1,102 @@
+"""What the trainer does with outcomes: rewards, the failure policy, and group advantages.
+
+Pure functions of values. A failure is never a zero: a completion without a score is masked
+out of its group before mean and deviation are taken, so that its own advantage is exactly
+zero and its siblings' are those of the smaller group. A group with fewer than two scores
+teaches nothing and is dropped. A step in which more than a set share failed is refused.
+
+    A_i = (r_i - mean(r)) / (std(r) + 1e-6),  std with n - 1   (Shao et al. 2024, arXiv:2402.03300)
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reward_client.api import Failure, Outcome, Score
+
+_EPSILON = 1e-6
+
+
+class TooManyFailuresError(Exception):
+    """More of a step failed than `max_failed_share` allows; training on the rest would be biased."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GradedBatch:
+    """Outcomes of one step as numbers.
+
+    `rewards` [completions] holds `Score.value` and masks the completions without a score;
+    `format` and `correctness` (quality where a domain has no right answer) likewise.
+    """
+
+    rewards: np.ma.MaskedArray
+    format: np.ma.MaskedArray
+    correctness: np.ma.MaskedArray
+    failures: Mapping[str, int]
+
+
+def to_batch(outcomes: Sequence[Outcome], *, max_failed_share: float) -> GradedBatch:
+    """Turns outcomes into masked arrays.
+
+    Raises:
+        TooManyFailuresError: more than `max_failed_share` of `outcomes`, or all, have no score.
+    """
+    failures = [outcome.result for outcome in outcomes if isinstance(outcome.result, Failure)]
+    if len(failures) > max_failed_share * len(outcomes) or len(failures) == len(outcomes):
+        kinds = dict(Counter(failure.kind for failure in failures).most_common())
+        raise TooManyFailuresError(
+            f"{len(failures)} of {len(outcomes)} completions have no score ({kinds}), more than "
+            f"max_failed_share={max_failed_share:g} allows; the first says: {failures[0].message if failures else ''}"
+        )
+    scores = [outcome.result if isinstance(outcome.result, Score) else None for outcome in outcomes]
+    return GradedBatch(
+        rewards=_masked([score and score.value for score in scores]),
+        format=_masked([score and score.components["format"] for score in scores]),
+        correctness=_masked([score and main_component(score) for score in scores]),
+        failures=dict(Counter(failure.kind for failure in failures)),
+    )
+
+
+def main_component(score: Score) -> float:
+    """Returns correctness, or quality where a domain has no right answer."""
+    return score.components["correctness" if "correctness" in score.components else "quality"]
+
+
+def group_advantages(rewards: np.ma.MaskedArray, group_size: int) -> np.ndarray:
+    """Computes GRPO advantages over consecutive groups, as if masked completions were absent.
+
+    Args:
+        rewards: [groups * group_size], group by group.
+        group_size: completions of one prompt.
+
+    Returns:
+        float32 [groups * group_size]; zero where masked and in groups with fewer than two scores.
+    """
+    values = np.ma.getdata(rewards).astype(np.float64).reshape(-1, group_size)
+    valid = ~np.ma.getmaskarray(rewards).reshape(-1, group_size)
+    count = valid.sum(axis=1, keepdims=True)
+    mean = np.where(valid, values, 0.0).sum(axis=1, keepdims=True) / np.maximum(count, 1)
+    centred = np.where(valid & (count >= 2), values - mean, 0.0)
+    deviation = np.sqrt((centred**2).sum(axis=1, keepdims=True) / np.maximum(count - 1, 1))
+    return (centred / (deviation + _EPSILON)).reshape(-1).astype(np.float32)
+
+
+def zero_variance_share(rewards: np.ma.MaskedArray, group_size: int) -> float:
+    """Returns the share of groups that teach nothing: all scores equal, or fewer than two."""
+    advantages = group_advantages(rewards, group_size).reshape(-1, group_size)
+    return float(np.mean(~advantages.any(axis=1)))
+
+
+def clean_completion(text: str, marks: Sequence[str]) -> str:
+    """Removes chat marks from the end of a completion; the rest is the model's raw text."""
+    while mark := next((mark for mark in marks if mark and text.endswith(mark)), None):
+        text = text.removesuffix(mark)
+    return text
+
+
+def _masked(values: Sequence[float | None]) -> np.ma.MaskedArray:
+    return np.ma.masked_array(
+        [0.0 if value is None else value for value in values], mask=[value is None for value in values]
+    )

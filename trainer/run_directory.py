@@ -1,0 +1,114 @@
+"""The files of a run, and which run goes on.
+
+    config.yaml  run.json      what was asked for; versions, seeds, data, reward versions
+    metrics.jsonl              one StepRecord a step
+    completions.jsonl          a few completions with their outcomes
+    checkpoints/               adapters, optimizer and step, by Tunix
+    policy.json  base/  lora/  the policy (`policy.checkpoint`)
+    evals/                     before and after
+    summary.json               written last: a run without it is unfinished
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+
+from trainer.config import ConfigurationError, TrainConfig, to_yaml
+from trainer.records import StepRecord, Summary
+
+
+def fingerprint(config: TrainConfig) -> str:
+    """Identifies what a run computes: every knob but where it is stored."""
+    return sha256(to_yaml(replace(config, run_dir=None, fresh=False)).encode()).hexdigest()[:16]
+
+
+def choose(config: TrainConfig, runs: Path, *, now: datetime) -> Path:
+    """Returns the directory to write to: the newest unfinished run of this configuration, or a new one.
+
+    Raises:
+        ConfigurationError: `run_dir` holds another configuration, or a finished run.
+    """
+    identity = fingerprint(config)
+    if config.run_dir is not None:
+        _check_free(config.run_dir, identity)
+        return config.run_dir
+    if not config.fresh:
+        unfinished = [
+            path.parent
+            for path in runs.glob("*/run.json")
+            if json.loads(path.read_text())["fingerprint"] == identity
+            and not (path.parent / "summary.json").exists()
+            and not path.parent.is_symlink()
+        ]
+        if unfinished:
+            return max(unfinished, key=lambda path: path.name)
+    return runs / f"{now:%Y%m%d-%H%M%S}-{config.name}-s{config.seed}"
+
+
+def _check_free(directory: Path, identity: str) -> None:
+    record = directory / "run.json"
+    if not record.is_file():
+        return
+    if json.loads(record.read_text())["fingerprint"] != identity:
+        raise ConfigurationError(f"run_dir: {str(directory)!r} holds a run of another configuration: name a new one")
+    if (directory / "summary.json").exists():
+        raise ConfigurationError(f"run_dir: the run in {str(directory)!r} is finished: name a new one")
+
+
+class RunDirectory:
+    """Writes the files of one run; every write is whole before the next begins."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        path.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def resumed(self) -> bool:
+        """Whether a base is already there, so that the warm start need not be repeated."""
+        return (self.path / "policy.json").is_file()
+
+    def start(self, config: TrainConfig, record: Mapping[str, object]) -> None:
+        """Writes what was asked for, and points `latest` here."""
+        (self.path / "config.yaml").write_text(to_yaml(replace(config, run_dir=None, fresh=False)))
+        self.write_json("run.json", {"fingerprint": fingerprint(config), **record})
+        latest = self.path.parent / "latest"
+        if latest.is_symlink() or not latest.exists():
+            latest.unlink(missing_ok=True)
+            latest.symlink_to(self.path.name, target_is_directory=True)
+
+    def write_json(self, name: str, value: object) -> None:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        part.replace(path)
+
+    def read_json(self, name: str) -> object | None:
+        path = self.path / name
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def append(self, name: str, row: Mapping[str, object]) -> None:
+        with (self.path / name).open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    def append_step(self, record: StepRecord) -> None:
+        self.append("metrics.jsonl", asdict(record))
+
+    def read_steps(self) -> list[StepRecord]:
+        path = self.path / "metrics.jsonl"
+        lines = path.read_text().splitlines() if path.is_file() else []
+        return [StepRecord(**json.loads(line)) for line in lines]
+
+    def keep_steps(self, last: int) -> list[StepRecord]:
+        """Forgets the steps after `last`, which will be done again, and returns the others."""
+        kept = [record for record in self.read_steps() if record.step <= last]
+        lines = "".join(json.dumps(asdict(record), ensure_ascii=False) + "\n" for record in kept)
+        (self.path / "metrics.jsonl").write_text(lines)
+        return kept
+
+    def finish(self, summary: Summary) -> None:
+        self.write_json("summary.json", asdict(summary))

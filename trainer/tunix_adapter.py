@@ -1,0 +1,250 @@
+"""All that this project knows of Tunix's RL API (google-tunix 0.1.7, pinned).
+
+What is changed against Tunix's defaults, and why:
+    rollout       a fresh key per call, from (seed, step, call); Tunix uses the same key for ever.
+                  The stop mark stays in the completion, so that stopping is trained.
+    rewards       one call per optimizer step, with outcomes instead of floats; a missing
+                  reward is masked, where Tunix would count it as 0.
+    advantages    masked completions are absent from their group (`trainer.rewards`).
+    KL            k3 (`low_var_kl`); the default, k1 in the loss, does not pull to the reference.
+    resume        the global step comes from the optimizer's step, because Tunix's last
+                  checkpoint carries no metadata.
+    weights       the run is closed by its owner, not by `train()`, so that a failed step
+                  can still be followed by a checkpoint.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+import orbax.checkpoint as ocp
+from tunix.rl import function_registry, reward_manager, rl_cluster
+from tunix.rl.grpo import grpo_learner
+from tunix.rl.rollout import base_rollout
+
+from policy.gemma import Gemma3
+from policy.sampling import Completion, Generator
+from trainer.config import GrpoOptions
+from trainer.rewards import group_advantages
+
+_NAME = "assay"  # under which our manager and estimator are registered with Tunix
+
+Grade = Callable[[Sequence[int], Sequence[Completion]], np.ma.MaskedArray]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepResult:
+    """What the optimizer says of one step; `step` counts from 1."""
+
+    step: int
+    loss: float
+    kl: float
+    grad_norm: float
+
+
+class StopRequestedError(Exception):
+    """The user asked to stop; a checkpoint of the last whole step has been written."""
+
+
+class SeededRollout(base_rollout.BaseRollout):
+    """Rollouts from our generator, every call with a key of its own."""
+
+    def __init__(self, *, rollout_actor: Gemma3, generator: Generator, seed: int, **_: Any) -> None:
+        self._model = rollout_actor
+        self._generator = generator
+        self._key = jax.random.key(seed)
+        self._calls = 0
+        self._step = -1
+        self.completions: list[Completion] = []
+        self.global_step: Callable[[], int] = lambda: 0
+
+    def generate(
+        self, prompts: list[str], rollout_config: base_rollout.RolloutConfig, **_: Any
+    ) -> base_rollout.RolloutOutput:
+        step = self.global_step()
+        if step != self._step:
+            self._step, self._calls, self.completions = step, 0, []
+        key = jax.random.fold_in(jax.random.fold_in(self._key, step), self._calls)
+        self._calls += 1
+        batch = self._generator.generate_rows(
+            [str(prompt) for prompt in prompts], temperature=rollout_config.temperature, key=key
+        )
+        self.completions.extend(batch.completions)
+        return base_rollout.RolloutOutput(
+            text=[completion.text for completion in batch.completions],
+            logits=[],
+            tokens=[np.array(completion.tokens, np.int32) for completion in batch.completions],
+            left_padded_prompt_tokens=batch.prompt_tokens,
+            logprobs=None,
+        )
+
+    def get_per_token_logps(self, prompt_tokens: jax.Array, completion_tokens: jax.Array) -> jax.Array:
+        raise NotImplementedError("needed only for more than one iteration per batch, which this trainer never does")
+
+    def update_params(self, params: Any, filter_types: Any = None) -> None:
+        """Does nothing: the generator reads the weights of the model that is trained."""
+
+    def pad_id(self) -> int:
+        return self._generator.backend.pad_id()
+
+    def eos_id(self) -> int:
+        return self._generator.backend.eos_id()
+
+    def model(self) -> Gemma3:
+        return self._model
+
+
+class _OutcomeRewardManager(reward_manager.AbstractRewardManager):
+    """Hands the completions of a step to one function; its masked rewards go on to the estimator."""
+
+    def __call__(self, prompts: list[str], completions: list[str], *, row: np.ndarray, **_: Any) -> dict[str, Any]:
+        rewards = self.reward_fns[0](row)
+        if not isinstance(rewards, np.ma.MaskedArray) or rewards.shape != (len(completions),):
+            raise TypeError(f"rewards: need a masked array of shape ({len(completions)},), got {rewards!r:.80}")
+        if not np.isfinite(rewards.compressed()).all():
+            raise ValueError("rewards: not finite; one such value would turn every weight into NaN")
+        return {"rewards": rewards, "log_metrics": {}}
+
+
+def _estimate(rewards: np.ma.MaskedArray, num_generations: int) -> np.ndarray:
+    return group_advantages(rewards, num_generations)
+
+
+class Learner(grpo_learner.GRPOLearner):
+    """GRPO that reports each step when it is done, and stops between steps when asked to."""
+
+    def __init__(self, *args: Any, on_step: Callable[[StepResult], None], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Tunix's last checkpoint has no metadata, so `global_steps` would restart at 0.
+        self.rl_cluster.global_steps = self.rl_cluster.actor_trainer.train_steps
+        self.rl_cluster.rollout.global_step = lambda: self.rl_cluster.global_steps
+        # Weights of rollout and trainer are one model: nothing to copy after a step.
+        self.should_sync_weights = False
+        self._on_step = on_step
+        self.stop_requested = False
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps done so far, those before a resume included."""
+        return self.rl_cluster.actor_trainer.train_steps
+
+    def _run_mini_batch_step(self, *args: Any, **kwargs: Any) -> None:
+        super()._run_mini_batch_step(*args, **kwargs)
+        # Tunix keeps the newest metrics back until the next step; a run killed in between would lose them.
+        metrics = self.rl_cluster.actor_trainer._prev_buffered_train_metrics  # noqa: SLF001
+        extra = {name: op(np.asarray(values)) for name, (values, op) in metrics.additional_metrics.items()}
+        result = StepResult(
+            step=self.step, loss=float(metrics.loss), kl=float(extra["kl"]), grad_norm=float(extra["grad_norm"])
+        )
+        if not np.isfinite([result.loss, result.kl, result.grad_norm]).all():
+            raise FloatingPointError(f"step {self.step}: loss, KL or gradient is not finite: {result}")
+        self._on_step(result)
+        if self.stop_requested and self.step < self.rl_cluster.cluster_config.training_config.max_steps:
+            raise StopRequestedError
+
+    def save(self) -> None:
+        """Writes a checkpoint of the present step, if there is none yet, and waits for it."""
+        trainer = self.rl_cluster.actor_trainer
+        manager = trainer.checkpoint_manager
+        if self.step and (manager.latest_step() or 0) < self.step:
+            manager.save(self.step, trainer.model, trainer.optimizer, save_only_lora_params=True, force=True)
+        manager.close()
+
+
+def build_learner(
+    *,
+    policy: Gemma3,
+    reference: Gemma3,
+    generator: Generator,
+    mesh: jax.sharding.Mesh,
+    options: GrpoOptions,
+    steps: int,
+    seed: int,
+    checkpoints: Path,
+    checkpoint_every: int,
+    grade: Grade,
+    on_step: Callable[[StepResult], None],
+) -> Learner:
+    """Wires model, rollout, rewards and optimizer; restores the newest checkpoint if there is one."""
+    function_registry.register_reward_manager(_NAME)(_OutcomeRewardManager)
+    function_registry.register_advantage_estimator(_NAME)(_estimate)
+    micro = options.micro_prompts or options.prompts
+    limits = generator.shape
+    roles = rl_cluster.Role
+    config = rl_cluster.ClusterConfig(
+        role_to_mesh={roles.ACTOR: mesh, roles.REFERENCE: mesh, roles.ROLLOUT: mesh},
+        rollout_engine=functools.partial(SeededRollout, generator=generator, seed=seed),
+        training_config=rl_cluster.RLTrainingConfig(
+            actor_optimizer=make_optimizer(options, steps),
+            eval_every_n_steps=steps + 1,
+            max_steps=steps,
+            mini_batch_size=options.prompts,
+            train_micro_batch_size=micro,
+            # One sampler call and one reward call per optimizer step.
+            rollout_micro_batch_size=options.prompts,
+            compute_logps_micro_batch_size=micro,
+            checkpoint_root_directory=str(checkpoints.absolute()),
+            checkpointing_options=ocp.CheckpointManagerOptions(save_interval_steps=checkpoint_every, max_to_keep=2),
+            pbar_description=None,
+        ),
+        rollout_config=base_rollout.RolloutConfig(
+            max_tokens_to_generate=limits.max_new_tokens,
+            max_prompt_length=limits.max_prompt_tokens,
+            kv_cache_size=limits.max_prompt_tokens + limits.max_new_tokens,
+            temperature=options.temperature,
+            eos_tokens=list(generator.tokenizer.stop_ids),
+        ),
+    )
+    cluster = rl_cluster.RLCluster(
+        actor=policy, reference=reference, tokenizer=generator.tokenizer.backend, cluster_config=config
+    )
+    algorithm = grpo_learner.GRPOConfig(
+        advantage_estimator=_NAME,
+        reward_manager=_NAME,
+        num_generations=options.group_size,
+        num_iterations=1,
+        beta=options.beta,
+        kl_loss_mode="low_var_kl",
+    )
+    return Learner(
+        rl_cluster=cluster,
+        algo_config=algorithm,
+        reward_fns=[lambda rows: grade([int(row) for row in rows], cluster.rollout.completions)],
+        on_step=on_step,
+    )
+
+
+def learning_rate_schedule(options: GrpoOptions, steps: int) -> optax.Schedule:
+    """Returns warm-up and cosine decay to a tenth; a function of the steps done."""
+    warmup = max(1, round(options.warmup_share * steps))
+    return optax.warmup_cosine_decay_schedule(
+        init_value=options.learning_rate / 10,
+        peak_value=options.learning_rate,
+        warmup_steps=warmup,
+        decay_steps=max(steps, warmup + 1),
+        end_value=options.learning_rate / 10,
+    )
+
+
+def make_optimizer(options: GrpoOptions, steps: int) -> optax.GradientTransformation:
+    """Returns AdamW behind a clip of the global gradient norm."""
+    return optax.chain(
+        optax.clip_by_global_norm(options.clip_norm),
+        optax.adamw(learning_rate_schedule(options, steps), b2=0.99, weight_decay=options.weight_decay),
+    )
+
+
+def batches(prompt_at: Callable[[int], str], *, prompts: int, steps: int) -> Iterable[dict[str, np.ndarray]]:
+    """Yields a batch a step: rendered prompts and their positions in the mixture, both one-dimensional.
+
+    On resume Tunix skips the batches of the steps already done, so the position in the
+    data is a function of the step.
+    """
+    for step in range(steps):
+        rows = range(step * prompts, (step + 1) * prompts)
+        yield {"prompts": np.array([prompt_at(row) for row in rows]), "row": np.array(rows)}

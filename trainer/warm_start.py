@@ -1,0 +1,124 @@
+"""Supervised warm start of a tiny model, on demonstrations from a teacher that is often wrong.
+
+A model made from nothing would never produce a format or an answer to reward, so it first
+imitates demonstrations of the training split. The teacher is noisy on purpose: with
+probability 1 - p_correct it gives the reasoning and answer of another row of the same
+dataset, and with probability 1 - p_well_formed it breaks the format. The model then half
+knows what to do and does it only sometimes, which is the state of a pre-trained model that
+GRPO improves. What GRPO adds is therefore mostly sharpening of what was shown here, and
+nothing of the test split is ever shown.
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from tunix.sft import utils as sft_utils
+
+from policy.gemma import Gemma3, on
+from policy.tokenizer import BOS_ID, END_OF_TURN, PAD_ID, Tokenizer
+from tasks.api import Example
+from tasks.prompts import PromptTemplate
+from trainer.config import WarmStartOptions
+from trainer.data import demonstrated
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TokenBatch:
+    """Token ids [rows, length], right-padded, and 1 where a token is to be predicted."""
+
+    tokens: np.ndarray
+    targets: np.ndarray
+
+
+# Ways to break the format gate. The tag is taken out of an otherwise right reply.
+_BREAKAGES = ("</answer>", "<answer>", "</reasoning>", "<reasoning>")
+
+
+class NoisyTeacher:
+    """Writes demonstrations; a pure function of the seed and the number of the draw."""
+
+    def __init__(self, examples: Sequence[Example], options: WarmStartOptions, *, seed: int) -> None:
+        self._examples = examples
+        self._options = options
+        self._seed = seed
+        self._by_dataset: dict[str, list[Example]] = defaultdict(list)
+        for example in examples:
+            self._by_dataset[example.dataset].append(example)
+
+    def draw(self, number: int) -> tuple[Example, str]:
+        """Returns the example of draw `number`, domains in turn, and the text shown for it."""
+        rng = random.Random(f"{self._seed}/{number}")  # noqa: S311 - data, not secrets
+        dataset = sorted(self._by_dataset)[number % len(self._by_dataset)]
+        example = rng.choice(self._by_dataset[dataset])
+        shown = example if rng.random() < self._options.p_correct else rng.choice(self._by_dataset[dataset])
+        text = demonstrated(shown)
+        if rng.random() >= self._options.p_well_formed:
+            text = text.replace(rng.choice(_BREAKAGES), "")
+        return example, text
+
+
+def encode(
+    pairs: Sequence[tuple[str, str]], tokenizer: Tokenizer, *, length: int
+) -> TokenBatch:
+    """Encodes (rendered prompt, reply) pairs; only the reply and its stop mark are targets."""
+    tokens = np.full((len(pairs), length), PAD_ID, np.int32)
+    targets = np.zeros((len(pairs), length), np.float32)
+    for row, (prompt, reply) in enumerate(pairs):
+        start = [BOS_ID, *tokenizer.encode(prompt)]
+        ids = [*start, *tokenizer.encode(reply + END_OF_TURN)][:length]
+        tokens[row, : len(ids)] = ids
+        targets[row, len(start) : len(ids)] = 1.0
+    return TokenBatch(tokens=tokens, targets=targets)
+
+
+def demonstrations(
+    teacher: NoisyTeacher, template: PromptTemplate, tokenizer: Tokenizer, options: WarmStartOptions, *, length: int
+) -> Iterator[TokenBatch]:
+    """Yields the batches of the warm start."""
+    for step in range(options.steps):
+        drawn = [teacher.draw(step * options.batch + row) for row in range(options.batch)]
+        yield encode([(template.render(example.prompt), text) for example, text in drawn], tokenizer, length=length)
+
+
+def train(
+    model: Gemma3,
+    data: Iterator[TokenBatch],
+    options: WarmStartOptions,
+    *,
+    mesh: jax.sharding.Mesh,
+    on_step: Callable[[int, float], None],
+) -> None:
+    """Trains all weights of `model` in place on next-token loss; calls `on_step(step, loss)`."""
+    schedule = optax.warmup_cosine_decay_schedule(0.0, options.learning_rate, options.steps // 20 + 1, options.steps)
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=0.01))
+    graph, state = nnx.split(model)
+    optimizer_state = optimizer.init(state)
+
+    def loss_of(weights: Any, tokens: jax.Array, targets: jax.Array) -> jax.Array:
+        mask = tokens != PAD_ID
+        logits, _ = nnx.merge(graph, weights)(
+            tokens, sft_utils.build_positions_from_mask(mask), None, sft_utils.make_causal_attn_mask(mask)
+        )
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits[:, :-1], tokens[:, 1:])
+        return (losses * targets[:, 1:]).sum() / jnp.maximum(targets[:, 1:].sum(), 1.0)
+
+    def update(weights: Any, moments: Any, tokens: jax.Array, targets: jax.Array) -> tuple[Any, Any, jax.Array]:
+        loss, gradient = jax.value_and_grad(loss_of)(weights, tokens, targets)
+        changes, moments = optimizer.update(gradient, moments, weights)
+        return optax.apply_updates(weights, changes), moments, loss
+
+    step_function = jax.jit(update, donate_argnums=(0, 1))
+    with on(mesh):
+        for step, batch in enumerate(data, start=1):
+            state, optimizer_state, loss = step_function(state, optimizer_state, batch.tokens, batch.targets)
+            if step % 20 == 0 or step == options.steps:
+                on_step(step, float(loss))
+    nnx.update(model, state)
