@@ -9,14 +9,20 @@
         ├── UnknownRewardError      no such reward here
         ├── GraderTimeoutError      our grader ran out of its budget
         ├── GraderLostError         our worker died
+        ├── InvalidGradeError       a reward returned a number outside its range
         └── SandboxUnavailableError no program could be run
 
 A verdict about the candidate is never an error: it is a `Grade`.
+
+`boundary` is the one place where an exception of a reward becomes a failure of its
+sample; everything else in the package lets programming errors out.
 """
 
-from typing import ClassVar
+from collections.abc import Callable
+from types import TracebackType
+from typing import ClassVar, Self
 
-from reward_server.api import FailureKind
+from reward_server.api import Failure, FailureKind
 
 
 class AssayError(Exception):
@@ -72,7 +78,45 @@ class GraderLostError(GradingError):
     """The worker process that graded the sample died."""
 
 
+class InvalidGradeError(GradingError):
+    """A reward returned a grade that is no number in [0, 1], or a reserved component."""
+
+
 class SandboxUnavailableError(GradingError):
     """No program could be run: engine down, image missing, container lost twice."""
 
     kind = FailureKind.SANDBOX
+
+
+class boundary:  # noqa: N801  (used as a statement: `with boundary(...) as caught`)
+    """Turns what a reward raises into the failure of its one sample.
+
+    A `GradingError` becomes a failure of its kind. Any other exception is a defect of
+    the reward: a failure of kind GRADER that names the exception, also given to
+    `on_defect`. Cancellation and exits pass through.
+    """
+
+    def __init__(self, reward: str, on_defect: Callable[[str, Exception], None]) -> None:
+        self._reward = reward
+        self._on_defect = on_defect
+        self._failure: Failure | None = None
+
+    @property
+    def failure(self) -> Failure:
+        """What was caught; only asked for after the block was left by an exception."""
+        assert self._failure is not None
+        return self._failure
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if isinstance(error, GradingError):
+            self._failure = Failure(kind=error.kind, message=str(error))
+        elif isinstance(error, Exception):
+            self._on_defect(self._reward, error)
+            message = f"reward {self._reward!r} raised {type(error).__name__}: {error}"
+            self._failure = Failure(kind=FailureKind.GRADER, message=message)
+        return self._failure is not None

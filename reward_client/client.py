@@ -1,0 +1,204 @@
+"""Sends samples, returns outcomes: split, several calls in flight, balanced, retried, matched.
+
+`AsyncRewardClient` does the work; `RewardClient` is the same for code without an event
+loop. A failure of a sample is an outcome; only a call that cannot be completed raises.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Coroutine, Sequence
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+import grpc
+from reward.v1 import reward_pb2 as pb
+
+from reward_client.addresses import target_of
+from reward_client.api import Outcome, RewardInfo, RewardUnavailableError, Sample
+from reward_client.batches import MAX_MESSAGE_BYTES, flatten, join, split
+from reward_client.retries import OnRetry, Retry, log_retry, refuse, service_config, wait_s
+from reward_client.wire import read_reward
+
+SERVICE: str = pb.DESCRIPTOR.services_by_name["RewardService"].full_name
+MAX_CALLS_IN_FLIGHT = 8
+DEFAULT_TIMEOUT_S = 300.0
+
+_SentT_contra = TypeVar("_SentT_contra", contravariant=True)
+_GotT_co = TypeVar("_GotT_co", covariant=True)
+_SentT = TypeVar("_SentT")
+_T = TypeVar("_T")
+
+
+class _Rpc(Protocol[_SentT_contra, _GotT_co]):
+    def __call__(self, request: _SentT_contra, *, timeout: float | None) -> Awaitable[_GotT_co]: ...
+
+
+class AsyncRewardClient:
+    """A client for one event loop; make it, use it and close it there."""
+
+    def __init__(self, addresses: str | Sequence[str], *, on_retry: OnRetry = log_retry) -> None:
+        self._target = target_of(addresses)
+        self._on_retry = on_retry
+        self._channel = grpc.aio.insecure_channel(self._target, options=_options())
+        self._room = asyncio.Semaphore(MAX_CALLS_IN_FLIGHT)
+        self._score: _Rpc[pb.ScoreRequest, pb.ScoreResponse] = self._channel.unary_unary(
+            f"/{SERVICE}/Score",
+            request_serializer=pb.ScoreRequest.SerializeToString,
+            response_deserializer=pb.ScoreResponse.FromString,
+        )
+        self._list: _Rpc[pb.ListRewardsRequest, pb.ListRewardsResponse] = self._channel.unary_unary(
+            f"/{SERVICE}/ListRewards",
+            request_serializer=pb.ListRewardsRequest.SerializeToString,
+            response_deserializer=pb.ListRewardsResponse.FromString,
+        )
+
+    async def score(
+        self, samples: Sequence[Sample], *, timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> list[Outcome]:
+        """Grade samples; outcomes come back in their order, one each.
+
+        Raises:
+            RewardRequestError: a sample is malformed; nothing was or will be graded.
+            RewardUnavailableError: no server answered within `timeout_s`.
+            RewardClientError: a server answered with something else than outcomes.
+        """
+        deadline = time.monotonic() + timeout_s
+        requests = split(samples)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._send(request, deadline)) for request in requests]
+        except ExceptionGroup as errors:
+            # The first call that fails ends the others; its error is the one to act on.
+            raise errors.exceptions[0] from errors
+        return flatten(task.result() for task in tasks)
+
+    async def list_rewards(self, *, timeout_s: float = 30.0) -> list[RewardInfo]:
+        """Say which rewards the server has.
+
+        Raises:
+            RewardUnavailableError: no server answered within `timeout_s`.
+        """
+        deadline = time.monotonic() + timeout_s
+        response = await self._call(self._list, pb.ListRewardsRequest(), deadline)
+        return [read_reward(reward) for reward in response.rewards]
+
+    async def wait_ready(self, timeout_s: float) -> None:
+        """Return when a server answers.
+
+        Raises:
+            RewardUnavailableError: none did within `timeout_s`.
+        """
+        await self.list_rewards(timeout_s=timeout_s)
+
+    async def close(self) -> None:
+        """Close the connections; calls in flight end with an error."""
+        await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _send(self, request: pb.ScoreRequest, deadline: float) -> list[Outcome]:
+        async with self._room:
+            return join(request, await self._call(self._score, request, deadline))
+
+    async def _call(self, rpc: _Rpc[_SentT, _T], request: _SentT, deadline: float) -> _T:
+        """Send one call until it is answered, refused, or out of time."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await rpc(request, timeout=max(0.0, deadline - time.monotonic()))
+            except grpc.aio.AioRpcError as error:
+                reason = f"{self._target}: {error.code().name}: {error.details()}"
+                if refusal := refuse(error.code(), error.details() or ""):
+                    raise refusal from error
+                wait = wait_s(attempt)
+                left_s = deadline - time.monotonic()
+                if left_s <= wait:
+                    raise RewardUnavailableError(f"no reward server before the deadline; {reason}") from error
+            self._on_retry(Retry(attempt=attempt, wait_s=wait, left_s=left_s, reason=reason))
+            await asyncio.sleep(wait)
+
+
+class RewardClient:
+    """The client for code without an event loop; safe to use from several threads.
+
+    `on_retry` is called on the client's own thread.
+    """
+
+    def __init__(self, addresses: str | Sequence[str], *, on_retry: OnRetry = log_retry) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="reward_client", daemon=True)
+        self._thread.start()
+        try:
+            self._client = self._run(_make(addresses, on_retry))
+        except BaseException:
+            self._stop()
+            raise
+
+    def score(self, samples: Sequence[Sample], *, timeout_s: float = DEFAULT_TIMEOUT_S) -> list[Outcome]:
+        """Grade samples; see `AsyncRewardClient.score`."""
+        return self._run(self._client.score(samples, timeout_s=timeout_s))
+
+    def list_rewards(self, *, timeout_s: float = 30.0) -> list[RewardInfo]:
+        """Say which rewards the server has; see `AsyncRewardClient.list_rewards`."""
+        return self._run(self._client.list_rewards(timeout_s=timeout_s))
+
+    def wait_ready(self, timeout_s: float) -> None:
+        """Return when a server answers; see `AsyncRewardClient.wait_ready`."""
+        self._run(self._client.wait_ready(timeout_s))
+
+    def close(self) -> None:
+        """Close the connections and end the thread; closing twice does nothing."""
+        if not self._loop.is_closed():
+            self._run(self._client.close())
+            self._stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            # An interrupt in this thread must also end the work in the other.
+            future.cancel()
+            raise
+
+    def _stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _make(addresses: str | Sequence[str], on_retry: OnRetry) -> AsyncRewardClient:
+    return AsyncRewardClient(addresses, on_retry=on_retry)
+
+
+def _options() -> tuple[tuple[str, int | str], ...]:
+    return (
+        ("grpc.service_config", service_config(SERVICE)),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        # gRPC gives up retrying a request that does not fit; the default is 256 KiB.
+        ("grpc.per_rpc_retry_buffer_size", MAX_MESSAGE_BYTES),
+        # A restarted server is found within seconds, not within gRPC's default of two minutes.
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.min_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 2_000),
+        # A dead connection is noticed while a call is in flight.
+        ("grpc.keepalive_time_ms", 20_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+    )

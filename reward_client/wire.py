@@ -1,0 +1,124 @@
+"""Plain values to protobuf and back; pure. Protobuf objects stop here and in `client`."""
+
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from reward.v1 import reward_pb2 as pb
+
+from reward_client.api import (
+    BooleanReference,
+    ChoiceReference,
+    CodeReference,
+    Failure,
+    MathReference,
+    Outcome,
+    Reference,
+    RewardClientError,
+    RewardInfo,
+    RewardRequestError,
+    Sample,
+    Score,
+    TextReference,
+)
+
+
+def write_sample(sample: Sample) -> pb.Sample:
+    """Write one sample.
+
+    Raises:
+        RewardRequestError: a text cannot be UTF-8: it holds a lone surrogate.
+    """
+    try:
+        return _message(sample)
+    except UnicodeEncodeError as error:
+        raise RewardRequestError(f"sample {sample.sample_id!r} is no UTF-8: {error}") from error
+
+
+def _message(sample: Sample) -> pb.Sample:
+    message = pb.Sample(
+        sample_id=sample.sample_id,
+        reward=sample.reward,
+        prompt=sample.prompt,
+        completion=sample.completion,
+        group_id=sample.group_id,
+        metadata=sample.metadata,
+    )
+    _write_reference(sample.reference, message)
+    return message
+
+
+def _write_reference(reference: Reference, message: pb.Sample) -> None:
+    match reference:
+        case MathReference():
+            message.math.SetInParent()
+            message.math.answer = reference.answer
+        case CodeReference():
+            message.code.SetInParent()
+            message.code.tests.extend(reference.tests)
+            message.code.setup = reference.setup
+            message.code.imports.extend(reference.imports)
+            message.code.entry_point = reference.entry_point
+        case ChoiceReference():
+            message.choice.SetInParent()
+            message.choice.labels.extend(reference.labels)
+            message.choice.texts.extend(reference.texts)
+            message.choice.correct_label = reference.correct_label
+        case BooleanReference():
+            message.boolean.SetInParent()
+            message.boolean.value = reference.value
+        case TextReference():
+            message.text.SetInParent()
+            message.text.reference = reference.reference
+            message.text.source = reference.source
+
+
+def read_outcome(message: pb.Outcome) -> Outcome:
+    """Read one outcome.
+
+    Raises:
+        RewardClientError: the outcome has neither score nor failure, or a word unknown here.
+    """
+    result: Score | Failure
+    match message.WhichOneof("result"):
+        case "score":
+            result = Score(
+                value=message.score.value,
+                components=dict(message.score.components),
+                verdict=_word(pb.Verdict, message.score.verdict),
+                explanation=message.score.explanation,
+            )
+        case "failure":
+            kind = _word(pb.FailureKind, message.failure.kind)
+            result = Failure(kind=kind, message=message.failure.message)
+        case _:
+            raise RewardClientError(f"the outcome of {message.sample_id!r} is neither score nor failure")
+    return Outcome(
+        sample_id=message.sample_id,
+        result=result,
+        reward_version=message.reward_version,
+        cached=message.cached,
+        queue_ms=message.timing.queue_ms,
+        grade_ms=message.timing.grade_ms,
+    )
+
+
+def read_reward(message: pb.RewardInfo) -> RewardInfo:
+    """Read one row of ListRewards.
+
+    Raises:
+        RewardClientError: the cost class is unknown here.
+    """
+    return RewardInfo(
+        name=message.name,
+        version=message.version,
+        minimum=message.minimum,
+        maximum=message.maximum,
+        reference=message.reference,
+        deterministic=message.deterministic,
+        cost_class=_word(pb.RewardInfo.CostClass, message.cost_class),
+    )
+
+
+def _word(words: EnumTypeWrapper, number: int) -> str:
+    """Return the contract's name of an enum value; 0 is "unspecified" in all of them."""
+    if number == 0 or number not in words.values():
+        raise RewardClientError(f"the server uses a word unknown to this client: value {number}; update it")
+    return words.Name(number)

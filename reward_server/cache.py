@@ -1,0 +1,54 @@
+"""Scores that need not be computed twice: a bounded, least-recently-used store.
+
+A key covers everything a score depends on; the store keeps digests, not texts. What
+may be kept is decided here: scores of deterministic rewards, and of those only verdicts
+that do not depend on how busy the machine was. A failure is no score, so it is never kept.
+"""
+
+import hashlib
+from collections import OrderedDict
+
+from reward_server.api import Sample, Score, Verdict
+
+Key = bytes
+
+# Time and memory limits, and crashes by a signal, depend on the machine of the moment.
+_MACHINE_DEPENDENT = frozenset({Verdict.TIME_LIMIT, Verdict.MEMORY_LIMIT, Verdict.RUNTIME_ERROR})
+
+
+def key_of(sample: Sample, reward_version: str) -> Key:
+    """Digest what the score of a sample depends on."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (sample.reward, reward_version, sample.prompt, sample.completion, repr(sample.reference)):
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.digest()
+
+
+def may_keep(verdict: Verdict) -> bool:
+    """Say whether an equal sample would surely get this verdict again."""
+    return verdict not in _MACHINE_DEPENDENT
+
+
+class ScoreCache:
+    """The last `capacity` scores by key."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._scores: OrderedDict[Key, Score] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._scores)
+
+    def get(self, key: Key) -> Score | None:
+        score = self._scores.get(key)
+        if score is not None:
+            self._scores.move_to_end(key)
+        return score
+
+    def put(self, key: Key, score: Score) -> None:
+        self._scores[key] = score
+        self._scores.move_to_end(key)
+        if len(self._scores) > self._capacity:
+            self._scores.popitem(last=False)

@@ -1,0 +1,182 @@
+"""Every knob of the server, read once: flags, or a YAML file read as flags.
+
+A knob has a unit, a default that works and a sentence. What can change a score is in
+`ScoringConfig` and is part of the configuration hash.
+"""
+
+import difflib
+import hashlib
+import ipaddress
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Literal, cast
+
+import tyro
+import yaml
+
+from reward_server.errors import ConfigurationError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoringConfig:
+    """How a score is put together; part of every reward's version."""
+
+    format_weight: float = 0.2
+    """What an open format gate is worth."""
+    task_weight: float = 0.8
+    """What full correctness or quality is worth; the two weights sum to 1."""
+
+    def __post_init__(self) -> None:
+        weights = (self.format_weight, self.task_weight)
+        if not all(0.0 <= weight <= 1.0 for weight in weights) or not math.isclose(sum(weights), 1.0):
+            raise ConfigurationError(
+                f"scoring.format_weight={weights[0]!r} and scoring.task_weight={weights[1]!r} "
+                "must be in [0, 1] and sum to 1"
+            )
+
+    def digest(self) -> str:
+        """Hash everything here that can change a score."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueueConfig:
+    """How much waits and how much runs, for each class of cost."""
+
+    workers: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    """Worker processes, for graders that take milliseconds of CPU."""
+    worker_bound: int = 32_768
+    """Samples that may wait for a worker."""
+    programs: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    """Programs that run in the sandbox at once."""
+    program_bound: int = 8_192
+    """Samples that may wait for the sandbox."""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            if getattr(self, item.name) < 1:
+                raise ConfigurationError(
+                    f"queues.{item.name}={getattr(self, item.name)!r} must be at least 1"
+                )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerConfig:
+    """Grades completions over gRPC (reward.v1.RewardService)."""
+
+    listen: str = "127.0.0.1:50051"
+    """HOST:PORT to listen on; port 0 takes a free one (see address-file)."""
+    address_file: Path | None = None
+    """File that gets the real HOST:PORT, written at once and whole when the server is ready."""
+    insecure: bool = False
+    """Listen off loopback without TLS. Anyone who reaches the port can use the server."""
+    deadline_s: float = 300.0
+    """Seconds for a call that brings no deadline of its own."""
+    drain_s: float = 30.0
+    """Seconds that calls in flight get to finish after SIGTERM or SIGINT; a second signal ends them."""
+    cache_entries: int = 65_536
+    """Scores kept so that equal samples are not graded again."""
+    stop_on_stdin_eof: bool = False
+    """Also stop when standard input ends, so that a child server never outlives its parent."""
+    log_format: Literal["json", "console"] = "json"
+    """One JSON object a line, or coloured text for people."""
+    scoring: ScoringConfig = field(default_factory=ScoringConfig)
+    queues: QueueConfig = field(default_factory=QueueConfig)
+
+    def __post_init__(self) -> None:
+        split_address(self.listen)
+        for name in ("deadline_s", "drain_s", "cache_entries"):
+            if getattr(self, name) < 0:
+                raise ConfigurationError(f"{name}={getattr(self, name)!r} must not be negative")
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Split HOST:PORT; an IPv6 host is in brackets.
+
+    Raises:
+        ConfigurationError: there is no host, or the port is no number in [0, 65535].
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise ConfigurationError(f"listen={address!r} is not HOST:PORT, e.g. '127.0.0.1:50051'")
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine can reach `host`; a name other than localhost counts as outside."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Arguments:
+    config: Path | None = None
+    """YAML file with the same keys as the flags; a flag wins over the file."""
+    server: Annotated[ServerConfig, tyro.conf.arg(name="")] = field(default_factory=ServerConfig)
+
+
+def read(arguments: Sequence[str]) -> ServerConfig:
+    """Read the flags, and the file that `--config` names before them.
+
+    Raises:
+        ConfigurationError: a value is impossible, or the file has a key that is no flag.
+        SystemExit: a flag is unknown or malformed, or help was asked for; tyro has said so.
+    """
+    file = _config_file(arguments)
+    from_file = [] if file is None else _flags(_load(file), ServerConfig, prefix="", file=file)
+    parsed = tyro.cli(
+        _Arguments,
+        prog="python -m reward_server",
+        description=ServerConfig.__doc__,
+        args=[*from_file, *arguments],
+    )
+    return parsed.server
+
+
+def _config_file(arguments: Sequence[str]) -> Path | None:
+    for index, argument in enumerate(arguments):
+        if argument == "--config" and index + 1 < len(arguments):
+            return Path(arguments[index + 1])
+        if argument.startswith("--config="):
+            return Path(argument.removeprefix("--config="))
+    return None
+
+
+def _load(file: Path) -> Mapping[str, object]:
+    try:
+        content: object = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"config={str(file)!r} cannot be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"config={str(file)!r} is not YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"config={str(file)!r} holds no mapping of flags to values")
+    return cast("dict[str, object]", content)  # keys that are no strings are refused as unknown
+
+
+def _flags(values: Mapping[str, object], owner: type, *, prefix: str, file: Path) -> list[str]:
+    """Turn a mapping into flags, refusing keys that `owner` does not have."""
+    known = {item.name: item.type for item in fields(owner)}
+    flags: list[str] = []
+    for key, value in values.items():
+        if key not in known:
+            close = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
+            raise ConfigurationError(f"{str(file)!r} has an unknown key {prefix + str(key)!r}; {hint}")
+        nested = known[key]
+        flag = f"--{prefix}{key}".replace("_", "-")
+        if isinstance(nested, type) and is_dataclass(nested) and isinstance(value, dict):
+            children = cast("dict[str, object]", value)
+            flags += _flags(children, nested, prefix=f"{prefix}{key}.", file=file)
+        elif isinstance(value, bool):
+            flags.append(flag if value else f"--{prefix}no-{key}".replace("_", "-"))
+        else:
+            flags += [flag, str(value)]
+    return flags

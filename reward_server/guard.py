@@ -1,0 +1,119 @@
+"""What is around every call: errors become status codes, and the call gets its log line.
+
+One of the two places that may meet any exception (the other is `errors.boundary`): a
+defect of ours ends this call with INTERNAL and is logged, and the server goes on.
+"""
+
+import asyncio
+import time
+from types import TracebackType
+from typing import Self
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import error_details_pb2, status_pb2  # pyright: ignore[reportMissingTypeStubs]
+
+from reward_server.errors import OverloadedError, RequestError
+from reward_server.telemetry import Tally, logger
+
+Context = grpc.aio.ServicerContext[bytes, bytes]
+
+
+class Calls:
+    """The calls in flight, and whether new ones are let in."""
+
+    def __init__(self) -> None:
+        self._open: set[Guard] = set()
+        self._ended = asyncio.Event()
+        self._draining = False
+
+    def guard(self, rpc: str, context: Context) -> "Guard":
+        """Return the guard of one call, to be entered with `async with`."""
+        return Guard(rpc, context, self)
+
+    async def drain(self) -> None:
+        """Refuse new calls from now on, and return when those in flight have ended."""
+        self._draining = True
+        while self._open:
+            self._ended.clear()
+            await self._ended.wait()
+
+    def enter(self, guard: "Guard") -> bool:
+        """Let a call in, or say no while draining."""
+        if not self._draining:
+            self._open.add(guard)
+        return not self._draining
+
+    def leave(self, guard: "Guard") -> None:
+        """Let a call out."""
+        self._open.discard(guard)
+        self._ended.set()
+
+
+class Guard:
+    """One call. What it did is counted in `tally`; `writing` keeps a stream's messages apart."""
+
+    def __init__(self, rpc: str, context: Context, calls: Calls) -> None:
+        self.tally = Tally()
+        self.writing = asyncio.Lock()
+        self._rpc = rpc
+        self._context = context
+        self._calls = calls
+        self._started = time.perf_counter()
+
+    async def __aenter__(self) -> Self:
+        if not self._calls.enter(self):
+            await self._context.abort(
+                grpc.StatusCode.UNAVAILABLE, "the server is stopping; send the call again"
+            )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._calls.leave(self)
+        code = _code(error)
+        fields = self.tally.fields()
+        ms = round((time.perf_counter() - self._started) * 1e3, 2)
+        log = logger().error if code is grpc.StatusCode.INTERNAL else logger().info
+        log("call", rpc=self._rpc, code=code.name, ms=ms, peer=self._context.peer(), **fields)
+        if isinstance(error, Exception):
+            details = str(error)
+            if code is grpc.StatusCode.INTERNAL:
+                details = f"a defect of the server: {type(error).__name__}; its log has the trace"
+                logger().error("server_defect", rpc=self._rpc, exc_info=error)
+            await self._context.abort(code, details, _trailers(error, code, details))
+
+
+def _code(error: BaseException | None) -> grpc.StatusCode:
+    match error:
+        case None:
+            return grpc.StatusCode.OK
+        case RequestError():
+            return grpc.StatusCode.INVALID_ARGUMENT
+        case OverloadedError():
+            return grpc.StatusCode.RESOURCE_EXHAUSTED
+        case asyncio.CancelledError():
+            return grpc.StatusCode.CANCELLED
+        case _:
+            return grpc.StatusCode.INTERNAL
+
+
+def _trailers(error: Exception, code: grpc.StatusCode, details: str) -> tuple[tuple[str, str | bytes], ...]:
+    """Say the same as the status in google.rpc's words, for programs."""
+    number: int = code.value[0]
+    status = status_pb2.Status(code=number, message=details)
+    trailers: list[tuple[str, str | bytes]] = []
+    detail = any_pb2.Any()
+    if isinstance(error, RequestError):
+        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.message)
+        detail.Pack(error_details_pb2.BadRequest(field_violations=[violation]))
+        status.details.append(detail)
+    elif isinstance(error, OverloadedError):
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(round(error.retry_after_s * 1e3))
+        detail.Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+        status.details.append(detail)
+        # What gRPC's own retries go by.
+        trailers.append(("grpc-retry-pushback-ms", str(delay.ToMilliseconds())))
+    return ("grpc-status-details-bin", status.SerializeToString()), *trailers

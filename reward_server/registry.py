@@ -1,0 +1,127 @@
+"""Which rewards this server has: a visible table, plus what is installed beside it.
+
+To add a reward here: one file, one factory, one line in `BUILT_IN`. To add one from
+another distribution: an entry point in the group `assay.rewards` whose name is the
+reward's and whose object is a `Factory`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+
+from reward_server.api import Reward, RewardInfo
+from reward_server.config import ScoringConfig
+from reward_server.errors import ConfigurationError, UnknownRewardError
+from reward_server.provenance import source_hash
+from reward_server.rewards.boolean import BooleanReward
+from reward_server.rewards.choice import ChoiceReward
+from reward_server.rewards.code import CodeReward
+from reward_server.workers.pool import WorkerPool
+from sandbox.api import Sandbox
+
+ENTRY_POINT_GROUP = "assay.rewards"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resources:
+    """What a factory may build its reward on; the server owns and closes both."""
+
+    workers: WorkerPool
+    sandbox: Sandbox
+
+
+Factory = Callable[[Resources], Reward]
+
+
+BUILT_IN: Mapping[str, Factory] = MappingProxyType(
+    {
+        "boolean": lambda _: BooleanReward(),
+        "choice": lambda _: ChoiceReward(),
+        "code": lambda resources: CodeReward(resources.sandbox),
+    }
+)
+# What the rewards above run in worker processes: name -> "module:function".
+WORKER_TASKS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One reward. `version` is its semantic version and the hash of its code and configuration."""
+
+    reward: Reward
+    info: RewardInfo
+    version: str
+
+
+class Registry:
+    """Rewards by name."""
+
+    def __init__(self, rewards: Iterable[Reward], scoring: ScoringConfig) -> None:
+        self._entries: dict[str, Entry] = {}
+        for reward in rewards:
+            info = reward.info
+            if info.name in self._entries:
+                raise ConfigurationError(f"two rewards are called {info.name!r}: rename or remove one")
+            self._entries[info.name] = Entry(reward=reward, info=info, version=_version(reward, scoring))
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All rewards, by name."""
+        return tuple(self._entries[name] for name in sorted(self._entries))
+
+    def find(self, name: str) -> Entry:
+        """Return the reward of that name.
+
+        Raises:
+            UnknownRewardError: this server has none; the message lists what it has.
+        """
+        entry = self._entries.get(name)
+        if entry is None:
+            known = ", ".join(sorted(self._entries))
+            raise UnknownRewardError(f"no reward {name!r} on this server; it has: {known}")
+        return entry
+
+
+def build(factories: Mapping[str, Factory], resources: Resources, scoring: ScoringConfig) -> Registry:
+    """Make every reward of the table.
+
+    Raises:
+        ConfigurationError: a reward does not bear the name it is listed under.
+    """
+    rewards: list[Reward] = []
+    for name, factory in factories.items():
+        reward = factory(resources)
+        if reward.info.name != name:
+            raise ConfigurationError(f"the reward listed as {name!r} calls itself {reward.info.name!r}")
+        rewards.append(reward)
+    return Registry(rewards, scoring)
+
+
+def with_extras(factories: Mapping[str, Factory], extras: Iterable[EntryPoint]) -> dict[str, Factory]:
+    """Add installed extras to a table.
+
+    Raises:
+        ConfigurationError: two rewards share a name, or an extra cannot be imported.
+    """
+    table = dict(factories)
+    for extra in extras:
+        if extra.name in table:
+            raise ConfigurationError(
+                f"reward {extra.name!r} of {extra.value!r} is already taken: rename it or remove one"
+            )
+        try:
+            table[extra.name] = extra.load()
+        except (ImportError, AttributeError) as error:
+            raise ConfigurationError(f"reward {extra.name!r}: {extra.value!r} cannot be loaded") from error
+    return table
+
+
+def installed_extras() -> tuple[EntryPoint, ...]:
+    """List the rewards that other distributions bring."""
+    return tuple(entry_points(group=ENTRY_POINT_GROUP))
+
+
+def _version(reward: Reward, scoring: ScoringConfig) -> str:
+    modules = (type(reward).__module__, "reward_server.rewards.xml_gate", "reward_server.scores")
+    return f"{reward.info.version}+{source_hash(modules, repr(scoring))}"

@@ -1,0 +1,58 @@
+"""Puts a score together: the format gate, the raw grade, and the two weights.
+
+Pure functions of values. `value = format_weight + task_weight * grade.value` when the
+gate is open; 0 when it is shut or the completion is too long. Components stay raw, so
+that accuracy and format rate can be computed from the same outcome.
+"""
+
+from reward_server.api import Grade, Measure, Score, Verdict
+from reward_server.config import ScoringConfig
+from reward_server.errors import InvalidGradeError
+
+MAX_COMPLETION_BYTES = 256 * 1024
+FORMAT = "format"
+_RESERVED = frozenset({FORMAT, *(measure.value for measure in Measure)})
+# A UTF-8 code point is at most 4 bytes: shorter texts need not be encoded to be measured.
+_SURELY_SHORT = MAX_COMPLETION_BYTES // 4
+
+
+def too_long(completion: str, measure: Measure) -> Score | None:
+    """Say whether a completion is over the limit, and score it 0 if it is."""
+    if len(completion) <= _SURELY_SHORT:
+        return None
+    size = len(completion.encode("utf-8", "surrogatepass"))
+    if size <= MAX_COMPLETION_BYTES:
+        return None
+    explanation = f"the completion has {size} bytes of UTF-8, at most {MAX_COMPLETION_BYTES} are graded"
+    return _zero(Verdict.TOO_LONG, explanation, measure)
+
+
+def format_invalid(rule: str, measure: Measure) -> Score:
+    """Score a completion whose gate is shut; `rule` says which rule it broke."""
+    return _zero(Verdict.FORMAT_INVALID, rule, measure)
+
+
+def from_grade(grade: Grade, measure: Measure, scoring: ScoringConfig) -> Score:
+    """Score a completion whose gate is open.
+
+    Raises:
+        InvalidGradeError: the value or a component is outside [0, 1] or NaN, or the
+            reward used a component name that belongs to the scorer.
+    """
+    for name, value in (("value", grade.value), *grade.components.items()):
+        if not 0.0 <= value <= 1.0:
+            raise InvalidGradeError(f"the reward returned {name}={value!r}, outside [0, 1]: a defect in it")
+    if taken := _RESERVED.intersection(grade.components):
+        raise InvalidGradeError(f"the reward returned reserved components {sorted(taken)}: rename them")
+    return Score(
+        value=min(1.0, scoring.format_weight + scoring.task_weight * grade.value),
+        components={FORMAT: 1.0, measure.value: grade.value, **grade.components},
+        verdict=grade.verdict,
+        explanation=grade.explanation,
+    )
+
+
+def _zero(verdict: Verdict, explanation: str, measure: Measure) -> Score:
+    return Score(
+        value=0.0, components={FORMAT: 0.0, measure.value: 0.0}, verdict=verdict, explanation=explanation
+    )

@@ -1,0 +1,206 @@
+"""The three RPCs: bytes in, bytes out, and what makes a call a bad one.
+
+Requests arrive as bytes, so that their size and form are judged here and answered with
+INVALID_ARGUMENT, not by the transport.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import TypeVar
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from reward.v1 import reward_pb2 as pb
+
+from reward_server import wire
+from reward_server.api import Failure, FailureKind, Outcome, Sample
+from reward_server.errors import OverloadedError, RequestError
+from reward_server.guard import Calls, Context, Guard
+from reward_server.pace import Pace
+from reward_server.registry import Registry
+from reward_server.scorer import Scorer
+
+SERVICE: str = pb.DESCRIPTOR.services_by_name["RewardService"].full_name
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+MAX_SAMPLES = 8_192
+# Samples of one stream that are graded at once; beyond that the caller's writes wait.
+MAX_STREAM_IN_FLIGHT = 1_024
+# The answer leaves this share of the time left before the deadline, at most so many seconds.
+MARGIN_SHARE = 0.1
+MAX_MARGIN_S = 1.0
+
+_MessageT = TypeVar("_MessageT", bound=Message)
+
+
+class RewardService:
+    """Answers the RPCs of reward.v1.RewardService. `deadline_s` is for calls without one."""
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        registry: Registry,
+        calls: Calls,
+        *,
+        deadline_s: float,
+        server_version: str,
+        configuration_hash: str,
+    ) -> None:
+        self._scorer = scorer
+        self._registry = registry
+        self._calls = calls
+        self._deadline_s = deadline_s
+        self._server_version = server_version
+        self._configuration_hash = configuration_hash
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """Return what a `grpc.aio.Server` needs to serve this."""
+        return grpc.method_handlers_generic_handler(
+            SERVICE,
+            {
+                "Score": grpc.unary_unary_rpc_method_handler(self.score),
+                "ScoreStream": grpc.stream_stream_rpc_method_handler(self.score_stream),
+                "ListRewards": grpc.unary_unary_rpc_method_handler(self.list_rewards),
+            },
+        )
+
+    async def score(self, data: bytes, context: Context) -> bytes:
+        """Grade a batch; outcomes in request order."""
+        deadline = self._deadline(context)
+        async with self._calls.guard("Score", context) as call:
+            request = _parse(pb.ScoreRequest, data)
+            _check_batch(request.samples)
+            samples = await _read(request.samples, call)
+            outcomes = await self._scorer.score(samples, deadline=deadline)
+            return await _write(outcomes, call)
+
+    async def score_stream(self, requests: AsyncIterator[bytes], context: Context) -> None:
+        """Grade samples as they arrive; outcomes as they finish."""
+        async with self._calls.guard("ScoreStream", context) as call:
+            tasks: set[asyncio.Task[None]] = set()
+            try:
+                async for sample in _incoming(requests, call):
+                    if len(tasks) >= MAX_STREAM_IN_FLIGHT:
+                        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                    task = asyncio.create_task(self._answer(sample, context, call))
+                    tasks.add(task)
+                    task.add_done_callback(tasks.discard)
+                await asyncio.gather(*tasks)
+            finally:
+                unfinished = tuple(tasks)
+                for task in unfinished:
+                    task.cancel()
+                await asyncio.gather(*unfinished, return_exceptions=True)
+
+    async def list_rewards(self, data: bytes, context: Context) -> bytes:
+        """Say which rewards there are, in which versions."""
+        async with self._calls.guard("ListRewards", context):
+            _parse(pb.ListRewardsRequest, data)
+            response = pb.ListRewardsResponse(
+                server_version=self._server_version, configuration_hash=self._configuration_hash
+            )
+            for entry in self._registry.entries:
+                wire.write_reward(entry, response.rewards.add())
+            return response.SerializeToString()
+
+    def _deadline(self, context: Context) -> float:
+        """Return when to answer, on the clock of `time.perf_counter`: a little before the caller gives up."""
+        left_s = _time_left(context)
+        if left_s is None:
+            left_s = self._deadline_s
+        return time.perf_counter() + left_s - min(MAX_MARGIN_S, MARGIN_SHARE * left_s)
+
+    async def _answer(self, sample: Sample, context: Context, call: Guard) -> None:
+        try:
+            (outcome,) = await self._scorer.score([sample], deadline=self._deadline(context))
+        except OverloadedError as error:  # in a stream a full queue costs the sample, not the call
+            failure = Failure(kind=FailureKind.OVERLOADED, message=str(error))
+            version = self._registry.find(sample.reward).version
+            outcome = Outcome(sample_id=sample.sample_id, result=failure, reward_version=version)
+        call.tally.add_outcome(outcome)
+        message = pb.Outcome()
+        wire.write_outcome(outcome, message)
+        async with call.writing:
+            await context.write(message.SerializeToString())
+
+
+def _time_left(context: Context) -> float | None:
+    """Return the seconds until the caller gives up, None when it brought no deadline."""
+    return context.time_remaining()
+
+
+async def _incoming(requests: AsyncIterator[bytes], call: Guard) -> AsyncIterator[Sample]:
+    seen: set[str] = set()
+    async for data in requests:
+        message = _parse(pb.Sample, data)
+        _check_id(message.sample_id, len(seen), seen)
+        sample = wire.read_sample(message)
+        call.tally.add_sample(sample)
+        yield sample
+
+
+def _parse(kind: type[_MessageT], data: bytes) -> _MessageT:
+    """Read a message of bounded size.
+
+    Raises:
+        RequestError: too large, or not of this kind.
+    """
+    name = kind.DESCRIPTOR.name
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise RequestError(
+            name,
+            f"the message has {len(data)} bytes, at most {MAX_MESSAGE_BYTES} (64 MiB) are taken: split it",
+        )
+    try:
+        return kind.FromString(data)
+    except DecodeError as error:
+        raise RequestError(name, f"the bytes are no {kind.DESCRIPTOR.full_name}: {error}") from error
+
+
+def _check_batch(samples: Sequence[pb.Sample]) -> None:
+    """Refuse a batch that is empty, too long, or whose ids are empty or repeated.
+
+    Raises:
+        RequestError: names the first field that is wrong.
+    """
+    if not samples:
+        raise RequestError("samples", "there is no sample in the call, send at least one")
+    if len(samples) > MAX_SAMPLES:
+        raise RequestError(
+            "samples", f"there are {len(samples)} samples, at most {MAX_SAMPLES} are taken: split the call"
+        )
+    seen: set[str] = set()
+    for index, sample in enumerate(samples):
+        _check_id(sample.sample_id, index, seen)
+
+
+def _check_id(sample_id: str, index: int, seen: set[str]) -> None:
+    if not sample_id:
+        raise RequestError(f"samples[{index}].sample_id", "is empty, give each sample of a call its own id")
+    if sample_id in seen:
+        raise RequestError(
+            f"samples[{index}].sample_id", f"{sample_id!r} is repeated, give each sample of a call its own id"
+        )
+    seen.add(sample_id)
+
+
+async def _read(messages: Sequence[pb.Sample], call: Guard) -> list[Sample]:
+    pace = Pace()
+    samples: list[Sample] = []
+    for message in messages:
+        if pace.due():
+            await pace.rest()
+        samples.append(wire.read_sample(message))
+        call.tally.add_sample(samples[-1])
+    return samples
+
+
+async def _write(outcomes: Sequence[Outcome], call: Guard) -> bytes:
+    pace = Pace()
+    response = pb.ScoreResponse()
+    for outcome in outcomes:
+        if pace.due():
+            await pace.rest()
+        call.tally.add_outcome(outcome)
+        wire.write_outcome(outcome, response.outcomes.add())
+    return response.SerializeToString()

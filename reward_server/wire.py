@@ -1,0 +1,115 @@
+"""Protobuf to plain values and back; pure, and the only place that knows both.
+
+Protobuf objects stop here and in `service`. An enum value that this table does not have
+is an error at import, not a silent default.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from reward.v1 import reward_pb2 as pb
+
+from reward_server.api import (
+    BooleanReference,
+    ChoiceReference,
+    CodeReference,
+    CostClass,
+    FailureKind,
+    MathReference,
+    Outcome,
+    Reference,
+    Sample,
+    Score,
+    TextReference,
+    Verdict,
+)
+from reward_server.registry import Entry
+
+# Looked up by name: protobuf's enums are plain integers at run time.
+_VERDICTS: Mapping[Verdict, pb.Verdict] = MappingProxyType(
+    {each: getattr(pb, each.value) for each in Verdict}
+)
+_FAILURES: Mapping[FailureKind, pb.FailureKind] = MappingProxyType(
+    {each: getattr(pb, each.value) for each in FailureKind}
+)
+_COSTS: Mapping[CostClass, pb.RewardInfo.CostClass] = MappingProxyType(
+    {each: getattr(pb.RewardInfo, each.value) for each in CostClass}
+)
+
+# Name of the oneof's field -> the type of its value.
+REFERENCES: Mapping[str, type[Reference]] = MappingProxyType(
+    {
+        "math": MathReference,
+        "code": CodeReference,
+        "choice": ChoiceReference,
+        "boolean": BooleanReference,
+        "text": TextReference,
+    }
+)
+_REFERENCE_FIELDS = MappingProxyType({kind: name for name, kind in REFERENCES.items()})
+_READERS: Mapping[str, Callable[[pb.Sample], Reference]] = MappingProxyType(
+    {
+        "math": lambda sample: MathReference(answer=sample.math.answer),
+        "code": lambda sample: CodeReference(
+            tests=tuple(sample.code.tests),
+            setup=sample.code.setup,
+            imports=tuple(sample.code.imports),
+            entry_point=sample.code.entry_point,
+        ),
+        "choice": lambda sample: ChoiceReference(
+            labels=tuple(sample.choice.labels),
+            texts=tuple(sample.choice.texts),
+            correct_label=sample.choice.correct_label,
+        ),
+        "boolean": lambda sample: BooleanReference(value=sample.boolean.value),
+        "text": lambda sample: TextReference(reference=sample.text.reference, source=sample.text.source),
+    }
+)
+
+
+def read_sample(sample: pb.Sample) -> Sample:
+    """Read one sample; the reference is None when the caller sent none."""
+    which = sample.WhichOneof("reference")
+    return Sample(
+        sample_id=sample.sample_id,
+        reward=sample.reward,
+        prompt=sample.prompt,
+        completion=sample.completion,
+        reference=None if which is None else _READERS[which](sample),
+        group_id=sample.group_id,
+        metadata=dict(sample.metadata),
+    )
+
+
+def write_outcome(outcome: Outcome, message: pb.Outcome) -> None:
+    """Fill in one outcome."""
+    message.sample_id = outcome.sample_id
+    message.reward_version = outcome.reward_version
+    message.cached = outcome.cached
+    message.timing.queue_ms = outcome.queue_ms
+    message.timing.grade_ms = outcome.grade_ms
+    result = outcome.result
+    if isinstance(result, Score):
+        message.score.value = result.value
+        message.score.components.update(result.components)
+        message.score.verdict = _VERDICTS[result.verdict]
+        message.score.explanation = _encodable(result.explanation)
+    else:
+        message.failure.kind = _FAILURES[result.kind]
+        message.failure.message = _encodable(result.message)
+
+
+def write_reward(entry: Entry, message: pb.RewardInfo) -> None:
+    """Fill in one row of ListRewards."""
+    message.name = entry.info.name
+    message.version = entry.version
+    message.minimum = 0.0
+    message.maximum = 1.0
+    message.reference = _REFERENCE_FIELDS[entry.info.reference]
+    message.deterministic = entry.info.deterministic
+    message.cost_class = _COSTS[entry.info.cost_class]
+
+
+def _encodable(text: str) -> str:
+    """Replace lone surrogates, which a reward may quote from a literal and protobuf refuses."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
