@@ -31,7 +31,7 @@ from reward_server.scorer import Scorer
 from reward_server.service import MAX_MESSAGE_BYTES, SERVICE, RewardService
 from reward_server.stopping import Stop
 from reward_server.workers.pool import WorkerPool
-from sandbox.api import SandboxError
+from sandbox.api import Sandbox, SandboxError
 from sandbox.opening import SandboxOptions, open_sandbox
 
 # Up to here an oversized message is read, to be answered with INVALID_ARGUMENT; gRPC itself
