@@ -36,7 +36,7 @@ MAX_REFERENCE_CHARS: Final = 2**20  # the inputs of the largest MBPP+ problem ar
 EXCERPT_CHARS: Final = 120
 
 # Folding takes what a literal may hold and raises TypeError or ValueError for the rest.
-_FOLDS: Final[Mapping[str, Callable[[Any], object]]] = MappingProxyType(
+_FOLDS: Final[Mapping[str, Callable[..., object]]] = MappingProxyType(
     {"set": set, "frozenset": frozenset, "float": float, "sys.getsizeof": sys.getsizeof}
 )
 _CONVERSIONS: Final = frozenset(
@@ -119,9 +119,9 @@ def _claim(body: list[ast.stmt]) -> Assertion:
         case [ast.Assert(test=ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]))]:
             tested, literal = _sides(left, right)
             return _tested(tested, expected=_plain(literal))
-        case [ast.Assert(test=ast.Call(func=func, args=[left, right], keywords=options))] if (
-            ast.unparse(func) in _CLOSE_NAMES
-        ):
+        case [ast.Assert(test=ast.Call(func=func, args=[left, right], keywords=options))] if ast.unparse(
+            func
+        ) in _CLOSE_NAMES and not (_is_plain(left) and _is_plain(right)):
             return _close(*_sides(left, right), options)
         case [ast.Assert(test=ast.UnaryOp(op=ast.Not(), operand=ast.Call() as call))]:
             return _truth(call, expected=False)
@@ -194,8 +194,11 @@ def _is_plain(node: ast.expr) -> bool:
 def _plain(node: ast.expr | None) -> object:
     """Evaluate a literal. Raises one of `_PARSE_ERRORS` for anything else."""
     match node:
-        case ast.Call(func=func, args=[argument], keywords=[]) if fold := _FOLDS.get(ast.unparse(func)):
-            return fold(_plain(argument))
+        case ast.Call(func=func, args=arguments, keywords=[]) if fold := _FOLDS.get(ast.unparse(func)):
+            return fold(*map(_plain, arguments))
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Call() as operand):
+            negated: Any = _plain(operand)
+            return -negated
         case ast.List(elts=elements):
             return [_plain(element) for element in elements]
         case ast.Tuple(elts=elements):

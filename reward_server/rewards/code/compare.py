@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 MAX_INT_BITS: Final = 1024
-_NESTED: Final = frozenset({list, tuple, dict})
+_SEQUENCES: Final = frozenset({list, tuple})
+_NESTED: Final = _SEQUENCES | {dict}
 _INEXACT: Final = frozenset({float, complex})
 _NUMBERS: Final = frozenset({bool, int, float, complex})
 _FAMILIES: Final = (
@@ -47,13 +48,11 @@ def difference(actual: object, expected: object, tolerance: Tolerance) -> str | 
     return f"returned {shown(actual)}, expected {shown(expected)}{where}"
 
 
-def _first_difference(actual: Any, expected: Any, tolerance: Tolerance) -> str | None:
+def _first_difference(actual: object, expected: object, tolerance: Tolerance) -> str | None:
     """Return the path to the first difference, "" for the whole value, None without one."""
-    kind: type = type(expected)
+    kind = type(expected)
     if kind in _NESTED:
-        if not _same_shape(actual, expected):
-            return ""
-        return _first_below(expected if kind is dict else range(len(expected)), actual, expected, tolerance)
+        return _first_below(actual, expected, tolerance) if _same_shape(actual, expected) else ""
     if kind in _INEXACT:
         return None if _close(actual, expected, tolerance) else ""
     return None if _comparable(type(actual), kind) and actual == expected else ""
@@ -65,7 +64,8 @@ def _same_shape(actual: Any, expected: Any) -> bool:
     return actual.keys() == expected.keys() if isinstance(expected, dict) else len(actual) == len(expected)
 
 
-def _first_below(keys: Iterable[Any], actual: Any, expected: Any, tolerance: Tolerance) -> str | None:
+def _first_below(actual: Any, expected: Any, tolerance: Tolerance) -> str | None:
+    keys: Iterable[Any] = range(len(expected)) if type(expected) in _SEQUENCES else expected
     for key in keys:
         path = _first_difference(actual[key], expected[key], tolerance)
         if path is not None:
@@ -77,7 +77,7 @@ def _comparable(actual: type, expected: type) -> bool:
     return any(actual in family and expected in family for family in _FAMILIES)
 
 
-def _close(actual: Any, expected: complex, tolerance: Tolerance) -> bool:
+def _close(actual: Any, expected: Any, tolerance: Tolerance) -> bool:
     if type(actual) not in _NUMBERS:
         return False
     if expected != expected:  # NaN

@@ -1,0 +1,88 @@
+"""Trusted tests are split into a call and an expected value, or refused with the reason."""
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reward_server.api import CodeReference
+from reward_server.errors import BadReferenceError
+from reward_server.rewards.code.assertions import MAX_REFERENCE_CHARS, parse_suite
+
+CASES = Path(__file__).resolve().parents[2] / "cases"
+ROWS = [json.loads(line) for line in (CASES / "code_asserts.jsonl").read_text("utf-8").splitlines()]
+
+
+def sizeof(*members: object) -> int:
+    return sys.getsizeof(members)
+
+
+NAMES = {"nan": math.nan, "inf": math.inf, "sizeof": sizeof}
+
+
+def _id(row: dict[str, Any]) -> str:
+    return row["test"][:60] or "empty"
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if "call" in row], ids=_id)
+def test_an_assert_becomes_a_call_and_a_value(row: dict[str, Any]) -> None:
+    suite = parse_suite(CodeReference(tests=(row["test"],)))
+
+    (assertion,) = suite.assertions
+    expected = eval(row["expected"], dict(NAMES))
+    assert assertion.call == row["call"], row["why"]
+    assert repr(assertion.expected) == repr(expected), row["why"]
+    assert assertion.function == suite.entry_point == row["function"], row["why"]
+    assert assertion.tolerance.relative == row["relative"], row["why"]
+    assert assertion.tolerance.absolute == row["absolute"], row["why"]
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if "refused" in row], ids=_id)
+def test_an_assert_of_another_shape_is_refused(row: dict[str, Any]) -> None:
+    with pytest.raises(BadReferenceError) as caught:
+        parse_suite(CodeReference(tests=("assert f(1) == 2", row["test"])))
+
+    assert str(caught.value).startswith("tests[1]: "), row["why"]
+    assert row["refused"] in str(caught.value), row["why"]
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        (CodeReference(tests=()), "tests: a code reference needs at least one assert"),
+        (CodeReference(tests=("assert f(1) == 2",), imports=("import",)), "imports[0]: not Python"),
+        (
+            CodeReference(tests=("assert f(1) == 2",), imports=("import re", "x = 1")),
+            "imports[1]: not an import",
+        ),
+        (CodeReference(tests=("assert f(1) == 2",), setup="def"), "setup: not Python"),
+        (
+            CodeReference(tests=("assert f(1) == 2",), setup="#" * MAX_REFERENCE_CHARS),
+            "tests: 1048592 characters",
+        ),
+    ],
+)
+def test_a_reference_that_cannot_be_used_names_the_field(reference: CodeReference, message: str) -> None:
+    with pytest.raises(BadReferenceError) as caught:
+        parse_suite(reference)
+
+    assert str(caught.value).startswith(message)
+
+
+def test_no_expected_value_is_in_what_enters_the_sandbox() -> None:
+    calls = [
+        parse_suite(CodeReference(tests=(row["test"],))).assertions[0].call for row in ROWS if "call" in row
+    ]
+
+    assert not [call for call in calls if "==" in call]
+
+
+def test_the_given_entry_point_wins_over_the_called_name() -> None:
+    tests = ("assert len(f(1)) == 2",)
+
+    assert parse_suite(CodeReference(tests=tests)).entry_point == "f"
+    assert parse_suite(CodeReference(tests=tests, entry_point="g")).entry_point == "g"
