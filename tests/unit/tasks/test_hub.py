@@ -67,5 +67,5 @@ def test_a_hub_that_does_not_answer_fails_without_retrying(monkeypatch: pytest.M
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr("datasets.load_dataset", lambda *_a, **_k: pytest.fail("went on without an answer"))
 
-    with pytest.raises(DataUnavailableError, match="openai/gsm8k.*refused"):
+    with pytest.raises(DataUnavailableError, match=r"openai/gsm8k.*refused"):
         Hub().read(DATASETS["gsm8k"], Split.TRAIN)

@@ -1,0 +1,92 @@
+"""`python -m tasks check` grades reference answers; `python -m tasks mix` counts what a mix would hold."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import tyro
+
+from reward_client.api import RewardClientError
+from reward_client.client import RewardClient
+from reward_client.local import LocalServer
+from tasks.api import Split
+from tasks.check import check, table
+from tasks.errors import TasksError
+from tasks.mixing import Mixture
+from tasks.sources import Directory, Loaded, Source, embedded, load
+
+
+def check_command(*, data_dir: Path | None = None, address: str | None = None) -> int:
+    """Grade every row's reference answer through a live reward server; exit 1 unless all earn full marks.
+
+    Args:
+        data_dir: directory of <dataset>/<split>.jsonl or .parquet; the embedded samples without it.
+        address: HOST:PORT of a running server; REWARD_ADDRESS, or else one is started and stopped.
+    """
+    loaded = _load(_source(data_dir), tuple(Split))
+    with _server(address) as where, RewardClient(where) as client:
+        checks = check(client, loaded.examples)
+    _say(table(checks))
+    return int(any(c.findings for c in checks))
+
+
+def mix_command(
+    *, data_dir: Path | None = None, total: int = 30_000, alpha: float = 0.5, seed: int = 0
+) -> int:
+    """Print how many training rows each domain gives to a mix.
+
+    Args:
+        data_dir: directory of <dataset>/<split>.jsonl or .parquet; the embedded samples without it.
+        total: rows in the mix.
+        alpha: exponent in p ~ n^alpha: 1 natural, 0 uniform.
+        seed: which rows, and their order.
+    """
+    mixture = Mixture(_load(_source(data_dir), (Split.TRAIN,)).examples, total=total, seed=seed, alpha=alpha)
+    _say(f"{'domain':<10}{'available':>10}{'rows':>8}{'share %':>9}{'epochs':>8}")
+    for s in mixture.report():
+        _say(f"{s.domain.value:<10}{s.available:>10}{s.rows:>8}{100 * s.rows / total:>9.1f}{s.epochs:>8.2f}")
+    return 0
+
+
+def _source(data_dir: Path | None) -> Source:
+    return embedded() if data_dir is None else Directory(data_dir)
+
+
+def _load(source: Source, splits: tuple[Split, ...]) -> Loaded:
+    loaded = load(source, splits=splits)
+    for name, why in (*loaded.skipped.items(), *loaded.excluded.items()):
+        _say(f"left out: {name}: {why}")
+    return loaded
+
+
+@contextmanager
+def _server(address: str | None) -> Generator[str]:
+    given = address or os.environ.get("REWARD_ADDRESS")
+    if given:
+        yield given
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="tasks-check-") as directory,
+        LocalServer(Path(directory) / "server.log") as server,
+    ):
+        yield server.address
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+def main() -> int:
+    """Run the command; an error that names what to do is printed as one line."""
+    try:
+        return tyro.extras.subcommand_cli_from_dict({"check": check_command, "mix": mix_command})
+    except (TasksError, RewardClientError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
