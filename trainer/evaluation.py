@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import jax
 
 from evals.grade import Graded, Grader, grade, prompt_rewards
-from evals.results import domain_results, ungraded_by_kind
+from evals.results import DomainResult, domain_results, ungraded_by_kind
+from evals.statistics import Interval
 from policy.sampling import Generator
 from tasks.api import Example
 from tasks.prompts import PromptTemplate
 from trainer.config import TrainConfig
-from trainer.records import DomainResult
 from trainer.rewards import clean_completion
 from trainer.run_directory import RunDirectory
 from trainer.steps import STOP_MARKS
@@ -53,9 +54,7 @@ def evaluate(
     graded_sampled = grade(grader, examples, groups)
     graded_greedy = grade(grader, examples, [[text] for text in greedy])
     evaluation = Evaluation(
-        results={
-            domain: _record(result) for domain, result in domain_results(graded_sampled, graded_greedy).items()
-        },
+        results=domain_results(graded_sampled, graded_greedy),
         prompt_rewards=prompt_rewards(graded_sampled),
         failures=ungraded_by_kind([*graded_sampled, *graded_greedy]),
     )
@@ -69,7 +68,7 @@ def read_evaluation(name: str, run: RunDirectory) -> Evaluation | None:
     values = run.read_json(f"evals/{name}.json")
     if not isinstance(values, dict):
         return None
-    results = {domain: DomainResult(**result) for domain, result in values["results"].items()}
+    results = {domain: _result(result) for domain, result in values["results"].items()}
     return Evaluation(results=results, prompt_rewards=values["prompt_rewards"], failures=values["failures"])
 
 
@@ -78,8 +77,9 @@ def _texts(generator: Generator, prompts: Sequence[str], *, temperature: float, 
     return [clean_completion(completion.text, STOP_MARKS) for completion in completions]
 
 
-def _record(result: object) -> DomainResult:
-    return DomainResult(**{name: getattr(result, name) for name in DomainResult.__dataclass_fields__})
+def _result(values: Mapping[str, Any]) -> DomainResult:
+    intervals = {name: Interval(*pair) for name, pair in values.items() if name.endswith("_interval")}
+    return DomainResult(**{**values, **intervals})
 
 
 def _write(name: str, sampled: Sequence[Graded], greedy: Sequence[Graded], run: RunDirectory) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evals.grade import main_component
 from reward_client.api import Failure, Outcome, Score
 
 _EPSILON = 1e-6
@@ -57,11 +58,6 @@ def to_batch(outcomes: Sequence[Outcome], *, max_failed_share: float) -> GradedB
         correctness=_masked([score and main_component(score) for score in scores]),
         failures=dict(Counter(failure.kind for failure in failures)),
     )
-
-
-def main_component(score: Score) -> float:
-    """Returns correctness, or quality where a domain has no right answer."""
-    return score.components["correctness" if "correctness" in score.components else "quality"]
 
 
 def group_advantages(rewards: np.ma.MaskedArray, group_size: int) -> np.ndarray:

@@ -11,13 +11,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
 from trainer.config import ConfigurationError, TrainConfig, to_yaml
-from trainer.records import StepRecord, Summary
+from trainer.records import METRICS_FILE, SUMMARY_FILE, StepRecord, read_steps, to_json
 
 
 def fingerprint(config: TrainConfig) -> str:
@@ -40,7 +40,7 @@ def choose(config: TrainConfig, runs: Path, *, now: datetime) -> Path:
             path.parent
             for path in runs.glob("*/run.json")
             if json.loads(path.read_text())["fingerprint"] == identity
-            and not (path.parent / "summary.json").exists()
+            and not (path.parent / SUMMARY_FILE).exists()
             and not path.parent.is_symlink()
         ]
         if unfinished:
@@ -54,7 +54,7 @@ def _check_free(directory: Path, identity: str) -> None:
         return
     if json.loads(record.read_text())["fingerprint"] != identity:
         raise ConfigurationError(f"run_dir: {str(directory)!r} holds a run of another configuration: name a new one")
-    if (directory / "summary.json").exists():
+    if (directory / SUMMARY_FILE).exists():
         raise ConfigurationError(f"run_dir: the run in {str(directory)!r} is finished: name a new one")
 
 
@@ -96,19 +96,14 @@ class RunDirectory:
             lines.write(json.dumps(row, ensure_ascii=False) + "\n")
 
     def append_step(self, record: StepRecord) -> None:
-        self.append("metrics.jsonl", asdict(record))
+        with (self.path / METRICS_FILE).open("a", encoding="utf-8") as lines:
+            lines.write(to_json(record) + "\n")
 
     def read_steps(self) -> list[StepRecord]:
-        path = self.path / "metrics.jsonl"
-        lines = path.read_text().splitlines() if path.is_file() else []
-        return [StepRecord(**json.loads(line)) for line in lines]
+        return read_steps(self.path / METRICS_FILE)
 
     def keep_steps(self, last: int) -> list[StepRecord]:
         """Forgets the steps after `last`, which will be done again, and returns the others."""
         kept = [record for record in self.read_steps() if record.step <= last]
-        lines = "".join(json.dumps(asdict(record), ensure_ascii=False) + "\n" for record in kept)
-        (self.path / "metrics.jsonl").write_text(lines)
+        (self.path / METRICS_FILE).write_text("".join(to_json(record) + "\n" for record in kept), encoding="utf-8")
         return kept
-
-    def finish(self, summary: Summary) -> None:
-        self.write_json("summary.json", asdict(summary))

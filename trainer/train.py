@@ -32,6 +32,7 @@ from trainer.evaluation import Evaluation, evaluate, read_evaluation
 from trainer.probe import Probed, probe
 from trainer.progress import Progress
 from trainer.records import StepRecord, Summary
+from trainer.report import write_summary
 from trainer.run_directory import RunDirectory
 from trainer.steps import Scorer, StepRecorder
 from trainer.tunix_adapter import Learner, batches, build_learner, learning_rate_schedule
@@ -101,7 +102,7 @@ def train(config: TrainConfig, *, run: RunDirectory, scorer: Scorer, progress: P
     after = _evaluate("after", setup, data, models)
     setup.seconds["total"] = time.monotonic() - began
     summary = _summarise(setup, data, before, after, resumed_from)
-    run.finish(summary)
+    write_summary(run.path, summary)
     return summary
 
 

@@ -1,0 +1,86 @@
+"""`python -m trainer`: train a policy, or go on with an unfinished run.
+
+    python -m trainer --config tiny
+    python -m trainer --config gemma3_1b --data-dir DIR
+
+Rewards come from REWARD_ADDRESS (HOST:PORT, several with commas); without it a reward
+server is started for the run and stopped with it. Exit status: 0 done, 1 failed with the
+reason on the last line, 2 wrong configuration, 130 stopped and resumable.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from trainer.config import ConfigurationError, TrainConfig, parse
+from trainer.run_directory import RunDirectory, choose
+
+RUNS = Path("runs")
+
+
+def main() -> int:
+    """Runs the command and returns its exit status."""
+    try:
+        config = parse(sys.argv[1:])
+        path = choose(config, RUNS, now=datetime.now().astimezone())
+    except ConfigurationError as error:
+        return _fail(str(error), status=2)
+    resume = f"the same command goes on from the last checkpoint in {path}"
+    # The libraries take seconds to import; a wrong flag should not have to wait for them.
+    from trainer.failures import EXPECTED, StopRequestedError  # noqa: PLC0415
+
+    try:
+        _train(config, RunDirectory(path))
+    except (StopRequestedError, KeyboardInterrupt):
+        return _fail(f"stopped; {resume}", status=130)
+    except EXPECTED as error:
+        return _fail(f"{error}\n{resume}", status=1)
+    return 0
+
+
+def _train(config: TrainConfig, run: RunDirectory) -> None:
+    from trainer import environment, plots, report  # noqa: PLC0415
+    from trainer.progress import Progress  # noqa: PLC0415
+    from trainer.train import train  # noqa: PLC0415
+
+    environment.prepare(cache=RUNS / ".cache" / "xla")
+    with Progress() as progress:
+        progress.note(f"run: {run.path}")
+        with _scorer(run, progress) as scorer:
+            summary = train(config, run=run, scorer=scorer, progress=progress)
+    plots.write(run.path)
+    report.print_summary(summary)
+    print(f"wrote {run.path}; ask it something: python -m trainer.generate 'PROMPT'")  # noqa: T201 - the result
+
+
+@contextlib.contextmanager
+def _scorer(run: RunDirectory, progress: "Progress") -> "Iterator[RewardClient]":
+    from reward_client.client import RewardClient  # noqa: PLC0415
+    from reward_client.local import LocalServer  # noqa: PLC0415
+    from reward_client.retries import Retry  # noqa: PLC0415
+
+    def tell(retry: Retry) -> None:
+        progress.note(
+            f"waiting for the reward server, attempt {retry.attempt}: {retry.reason} "
+            f"(giving up in {retry.left_s:.0f} s)"
+        )
+
+    with contextlib.ExitStack() as stack:
+        address = os.environ.get("REWARD_ADDRESS", "")
+        if not address:
+            log = run.path / "reward_server.log"
+            progress.note(f"starting a reward server (REWARD_ADDRESS is not set); its log is {log}")
+            address = stack.enter_context(LocalServer(log)).address
+        yield stack.enter_context(RewardClient(address, on_retry=tell))
+
+
+def _fail(message: str, *, status: int) -> int:
+    sys.stderr.write(f"{message}\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

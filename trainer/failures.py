@@ -1,0 +1,11 @@
+"""The failures that end a run with a sentence instead of a traceback."""
+
+from policy.gemma import PolicyError
+from reward_client.api import RewardClientError
+from tasks.errors import TasksError
+from trainer.rewards import TooManyFailuresError
+from trainer.tunix_adapter import StopRequestedError
+
+__all__ = ["EXPECTED", "StopRequestedError"]
+
+EXPECTED: tuple[type[Exception], ...] = (PolicyError, RewardClientError, TasksError, TooManyFailuresError)
