@@ -1,13 +1,11 @@
 """Every knob of the server, read once: flags, or a YAML file read as flags.
 
 A knob has a unit, a default that works and a sentence. What can change a score is in
-`ScoringConfig` and is part of the configuration hash.
+`scores.ScoringConfig` and is part of the configuration hash.
 """
 
 import difflib
-import hashlib
 import ipaddress
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -18,28 +16,7 @@ import tyro
 import yaml
 
 from reward_server.errors import ConfigurationError
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScoringConfig:
-    """How a score is put together; part of every reward's version."""
-
-    format_weight: float = 0.2
-    """What an open format gate is worth."""
-    task_weight: float = 0.8
-    """What full correctness or quality is worth; the two weights sum to 1."""
-
-    def __post_init__(self) -> None:
-        weights = (self.format_weight, self.task_weight)
-        if not all(0.0 <= weight <= 1.0 for weight in weights) or not math.isclose(sum(weights), 1.0):
-            raise ConfigurationError(
-                f"scoring.format_weight={weights[0]!r} and scoring.task_weight={weights[1]!r} "
-                "must be in [0, 1] and sum to 1"
-            )
-
-    def digest(self) -> str:
-        """Hash everything here that can change a score."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()[:8]
+from reward_server.scores import ScoringConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +41,24 @@ class QueueConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TlsConfig:
+    """Files in PEM form that protect the channel; none of them means no TLS."""
+
+    certificate: Path | None = None
+    """The server's certificate chain."""
+    key: Path | None = None
+    """The certificate's private key."""
+    client_ca: Path | None = None
+    """Authorities whose clients are let in; given, every client must show a certificate."""
+
+    def __post_init__(self) -> None:
+        if (self.certificate is None) != (self.key is None):
+            raise ConfigurationError("tls.certificate and tls.key belong together: give both or none")
+        if self.client_ca is not None and self.certificate is None:
+            raise ConfigurationError("tls.client_ca needs tls.certificate and tls.key: give all three")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ServerConfig:
     """Grades completions over gRPC (reward.v1.RewardService)."""
 
@@ -85,6 +80,7 @@ class ServerConfig:
     """One JSON object a line, or coloured text for people."""
     scoring: ScoringConfig = field(default_factory=ScoringConfig)
     queues: QueueConfig = field(default_factory=QueueConfig)
+    tls: TlsConfig = field(default_factory=TlsConfig)
 
     def __post_init__(self) -> None:
         split_address(self.listen)

@@ -11,12 +11,15 @@ from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 
 from reward_server.api import Reward, RewardInfo
-from reward_server.config import ScoringConfig
 from reward_server.errors import ConfigurationError, UnknownRewardError
 from reward_server.provenance import source_hash
 from reward_server.rewards.boolean import BooleanReward
 from reward_server.rewards.choice import ChoiceReward
 from reward_server.rewards.code import CodeReward
+from reward_server.rewards.ideation import IdeationReward
+from reward_server.rewards.summary import SummaryReward
+from reward_server.rewards.writing import WritingReward
+from reward_server.scores import ScoringConfig
 from reward_server.workers.pool import WorkerPool
 from sandbox.api import Sandbox
 
@@ -39,6 +42,9 @@ BUILT_IN: Mapping[str, Factory] = MappingProxyType(
         "boolean": lambda _: BooleanReward(),
         "choice": lambda _: ChoiceReward(),
         "code": lambda resources: CodeReward(resources.sandbox),
+        "ideation": lambda _: IdeationReward(),
+        "summary": lambda _: SummaryReward(),
+        "writing": lambda _: WritingReward(),
     }
 )
 # What the rewards above run in worker processes: name -> "module:function".

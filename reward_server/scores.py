@@ -5,15 +5,40 @@ gate is open; 0 when it is shut or the completion is too long. Components stay r
 that accuracy and format rate can be computed from the same outcome.
 """
 
+import hashlib
+import math
+from dataclasses import dataclass
+
 from reward_server.api import Grade, Measure, Score, Verdict
-from reward_server.config import ScoringConfig
-from reward_server.errors import InvalidGradeError
+from reward_server.errors import ConfigurationError, InvalidGradeError
 
 MAX_COMPLETION_BYTES = 256 * 1024
 FORMAT = "format"
 _RESERVED = frozenset({FORMAT, *(measure.value for measure in Measure)})
 # A UTF-8 code point is at most 4 bytes: shorter texts need not be encoded to be measured.
 _SURELY_SHORT = MAX_COMPLETION_BYTES // 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoringConfig:
+    """How a score is put together; part of every reward's version."""
+
+    format_weight: float = 0.2
+    """What an open format gate is worth."""
+    task_weight: float = 0.8
+    """What full correctness or quality is worth; the two weights sum to 1."""
+
+    def __post_init__(self) -> None:
+        weights = (self.format_weight, self.task_weight)
+        if not all(0.0 <= weight <= 1.0 for weight in weights) or not math.isclose(sum(weights), 1.0):
+            raise ConfigurationError(
+                f"scoring.format_weight={weights[0]!r} and scoring.task_weight={weights[1]!r} "
+                "must be in [0, 1] and sum to 1"
+            )
+
+    def digest(self) -> str:
+        """Hash everything here that can change a score."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:8]
 
 
 def too_long(completion: str, measure: Measure) -> Score | None:

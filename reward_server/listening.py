@@ -1,0 +1,78 @@
+"""Where the server listens, and what protects the channel.
+
+Off loopback without TLS the server does not start, unless told that it may.
+"""
+
+import os
+from pathlib import Path
+
+import grpc
+
+from reward_server.config import ServerConfig, TlsConfig, is_loopback, split_address
+from reward_server.errors import ConfigurationError
+from reward_server.service import MAX_MESSAGE_BYTES
+
+# Up to here an oversized message is read, to be answered with INVALID_ARGUMENT; gRPC itself
+# refuses larger ones with RESOURCE_EXHAUSTED.
+RECEIVE_BYTES = 4 * MAX_MESSAGE_BYTES
+# Clients may ping this often to notice a dead connection; gRPC's default cuts them off.
+MIN_PING_INTERVAL_MS = 10_000
+
+_OPTIONS = (
+    # Two servers on one port would share its connections without anyone noticing.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", RECEIVE_BYTES),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", MIN_PING_INTERVAL_MS),
+)
+
+
+def listen(config: ServerConfig) -> tuple[grpc.aio.Server, str]:
+    """Take the port; returns a server that is not started, and HOST:PORT with the real port.
+
+    Raises:
+        ConfigurationError: the address is taken, is not here, or is not safe to listen on.
+    """
+    host, _ = split_address(config.listen)
+    credentials = _credentials(config.tls)
+    if credentials is None and not is_loopback(host) and not config.insecure:
+        raise ConfigurationError(
+            f"listen={config.listen!r} can be reached from other machines without TLS: give "
+            "--tls.certificate and --tls.key, or listen on 127.0.0.1, or say --insecure if the network itself is safe"
+        )
+    server = grpc.aio.server(options=_OPTIONS)
+    try:
+        if credentials is None:
+            port = server.add_insecure_port(config.listen)
+        else:
+            port = server.add_secure_port(config.listen, credentials)
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"cannot listen on {config.listen!r}: the port is in use or the address is not on this machine; "
+            "stop the other server or choose another port (0 takes a free one)"
+        ) from error
+    return server, f"{host}:{port}"
+
+
+def write_address(file: Path, address: str) -> None:
+    """Write a file that a reader sees whole or not at all."""
+    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    part.write_text(address + "\n", encoding="utf-8")
+    part.replace(file)
+
+
+def _credentials(tls: TlsConfig) -> grpc.ServerCredentials | None:
+    if tls.certificate is None or tls.key is None:
+        return None
+    client_ca = None if tls.client_ca is None else _read("tls.client_ca", tls.client_ca)
+    return grpc.ssl_server_credentials(
+        [(_read("tls.key", tls.key), _read("tls.certificate", tls.certificate))],
+        root_certificates=client_ca,
+        require_client_auth=client_ca is not None,
+    )
+
+
+def _read(name: str, file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{name}={str(file)!r} cannot be read: {error.strerror}") from error

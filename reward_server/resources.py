@@ -1,0 +1,52 @@
+"""What rewards are built on, opened in the background: what needs it waits, the rest is served at once."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from reward_server.config import QueueConfig
+from reward_server.errors import GraderLostError
+from reward_server.late_sandbox import LateSandbox
+from reward_server.registry import Resources
+from reward_server.telemetry import logger
+from reward_server.workers.pool import WorkerPool
+from sandbox.api import Sandbox, SandboxError
+from sandbox.opening import SandboxOptions, open_sandbox
+
+
+@asynccontextmanager
+async def open_resources(queues: QueueConfig, tasks: Mapping[str, str]) -> AsyncGenerator[Resources]:
+    """Start workers and sandbox, and close them in the end."""
+    async with AsyncExitStack() as stack:
+        workers = await stack.enter_async_context(WorkerPool(tasks))
+        stack.push_async_callback(_end, asyncio.create_task(_warm(workers, queues.workers)))
+        options = SandboxOptions(slots=queues.programs)
+        sandbox = LateSandbox(open_sandbox(options), queues.programs)
+        stack.push_async_callback(sandbox.close)
+        stack.push_async_callback(_end, asyncio.create_task(_check(sandbox)))
+        yield Resources(workers=workers, sandbox=sandbox)
+
+
+async def _warm(workers: WorkerPool, size: int) -> None:
+    try:
+        await workers.start(size)
+    except GraderLostError as error:
+        consequence = "what needs a worker is answered with GRADER failures, the rest is served"
+        logger().error("no_workers", reason=str(error), consequence=consequence)
+    else:
+        logger().info("workers_ready", workers=size)
+
+
+async def _check(sandbox: Sandbox) -> None:
+    try:
+        await sandbox.check()
+    except SandboxError as error:
+        consequence = "code is answered with SANDBOX failures, the rest is served"
+        logger().warning("no_sandbox", reason=str(error), consequence=consequence)
+    else:
+        logger().info("sandbox_ready", backend=sandbox.name)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
