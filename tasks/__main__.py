@@ -26,7 +26,7 @@ def check_command(*, data_dir: Path | None = None, address: str | None = None) -
         data_dir: directory of <dataset>/<split>.jsonl or .parquet; the embedded samples without it.
         address: HOST:PORT of a running server; REWARD_ADDRESS, or else one is started and stopped.
     """
-    loaded = _load(_source(data_dir), tuple(Split))
+    loaded = _load(_source(data_dir), tuple(Split) if data_dir else (Split.TRAIN, Split.TEST))
     with _server(address) as where, RewardClient(where) as client:
         checks = check(client, loaded.examples)
     _say(table(checks))

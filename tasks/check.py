@@ -87,15 +87,23 @@ def shortfall(outcome: Outcome) -> str | None:
 
 
 def table(checks: Sequence[DatasetCheck], *, listed: int = 20) -> str:
-    """Write the checks for a terminal: a line per dataset, then up to `listed` findings of each."""
+    """Write the checks for a terminal: a line per dataset, then up to `listed` reasons of each.
+
+    Rows that fell short for the same reason share a line.
+    """
     lines = [f"{'dataset':<16}{'rows':>7}{'full marks':>12}{'ungraded':>10}{'mean':>7}"]
     for c in checks:
         full = c.rows - len(c.findings)
         lines.append(f"{c.dataset:<16}{c.rows:>7}{full:>12}{c.ungraded:>10}{c.mean:>7.3f}")
     for c in checks:
-        lines += [f"{finding.example_id}: {finding.why}" for finding in c.findings[:listed]]
-        if len(c.findings) > listed:
-            lines.append(f"{c.dataset}: and {len(c.findings) - listed} more")
+        rows_of: dict[str, list[str]] = {}
+        for finding in c.findings:
+            rows_of.setdefault(finding.why, []).append(finding.example_id)
+        for why, rows in list(rows_of.items())[:listed]:
+            others = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+            lines.append(f"{rows[0]}{others}: {why}")
+        if len(rows_of) > listed:
+            lines.append(f"{c.dataset}: and {len(rows_of) - listed} more reasons")
     return "\n".join(lines)
 
 

@@ -36,8 +36,8 @@ class Source(Protocol):
 class Loaded:
     """What a source gave.
 
-    `skipped` maps `<dataset>/<split>` to why it was not there; `excluded` maps example
-    ids to why the row was left out by name.
+    `skipped` maps `<dataset>/<split>`, or `<dataset>` where no split was there, to why;
+    `excluded` maps example ids to why the row was left out by name.
     """
 
     examples: tuple[Example, ...]
@@ -56,15 +56,19 @@ def load(source: Source, *, splits: Collection[Split], datasets: Collection[str]
     skipped: dict[str, str] = {}
     excluded: dict[str, str] = {}
     for dataset in _chosen(DEFAULT_DATASETS if datasets is None else datasets):
+        absent: dict[str, str] = {}
         for split in splits:
             try:
                 rows = source.read(dataset, split)
-            except SplitAbsentError as absent:
-                skipped[f"{dataset.name}/{split.value}"] = str(absent)
+            except SplitAbsentError as error:
+                absent[f"{dataset.name}/{split.value}"] = str(error)
                 continue
             taken, left_out = read_rows(dataset, split, rows)
             examples += taken
             excluded |= left_out
+        if len(absent) == len(splits):
+            absent = {dataset.name: "; ".join(absent.values())}
+        skipped |= absent
     if not examples:
         raise DataUnavailableError(
             "none of the datasets is there: " + "; ".join(f"{k}: {why}" for k, why in skipped.items())

@@ -33,17 +33,16 @@ def test_parquet_and_json_lines_give_the_same_examples(tmp_path: Path) -> None:
 def test_splits_that_are_absent_are_named_and_the_rest_is_used(tmp_path: Path) -> None:
     _write(tmp_path, "gsm8k", "train", json.dumps(ROW) + "\n")
 
-    loaded = load(Directory(tmp_path), splits=[Split.TRAIN], datasets=["gsm8k", "sciq"])
+    loaded = load(Directory(tmp_path), splits=[Split.TRAIN, Split.TEST], datasets=["gsm8k", "sciq"])
 
     assert [e.example_id for e in loaded.examples] == ["gsm8k/train/1"]
-    assert set(loaded.skipped) == {"sciq/train"}
-    assert "train.jsonl" in loaded.skipped["sciq/train"]
+    assert set(loaded.skipped) == {"gsm8k/test", "sciq"}
+    assert "test.jsonl" in loaded.skipped["gsm8k/test"]
+    assert "train.jsonl" in loaded.skipped["sciq"]
 
 
 def test_a_directory_with_nothing_of_what_was_asked_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(
-        DataUnavailableError, match=r"none of the datasets is there: gsm8k/train: no train\.jsonl"
-    ):
+    with pytest.raises(DataUnavailableError, match=r"none of the datasets is there: gsm8k: no train\.jsonl"):
         load(Directory(tmp_path), splits=[Split.TRAIN], datasets=["gsm8k"])
 
 
