@@ -1,0 +1,87 @@
+"""`summary`: how close a summary is to the reference, if it is one and in its own words.
+
+ROUGE-1 and ROUGE-L (F) against the reference and a length near the reference's are earned;
+copying runs of the document, repetition and word salad are held against it. Formulas and
+limits: `docs/graders.md`.
+"""
+
+from reward_server.api import CostClass, Grade, Measure, RewardInfo, Sample, TextReference
+from reward_server.errors import BadReferenceError
+from reward_server.rewards import text_statistics as statistics
+from reward_server.rewards.quality import LONGEST_TEXT, Measures, Merit, no_words, quality_grade, too_long
+from reward_server.rewards.references import reference_of
+from reward_server.rewards.rouge import rouge_1, rouge_l
+from reward_server.rewards.text_words import is_english, is_latin, words
+
+_INFO = RewardInfo(
+    name="summary",
+    version="1.0.0",
+    reference=TextReference,
+    measure=Measure.QUALITY,
+    cost_class=CostClass.INLINE,
+)
+# Characters of the document that are compared; the rest adds time and hardly evidence.
+_LONGEST_SOURCE = 40_000
+# A summary as long as its document is none; below this many words the document is too
+# short to tell.
+_SHORTEST_SOURCE = 40
+
+
+class SummaryReward:
+    """Judges the answer alone; the reasoning has no weight."""
+
+    @property
+    def info(self) -> RewardInfo:
+        return _INFO
+
+    def grade(self, sample: Sample, answer: str) -> Grade:
+        """Measure `answer` against the reference summary and the document (the prompt if none is given).
+
+        Raises:
+            BadReferenceError: there is no reference summary.
+        """
+        reference = reference_of(sample, TextReference)
+        wanted = words(reference.reference[:LONGEST_TEXT])
+        if not wanted:
+            raise BadReferenceError(
+                f"text.reference: {reference.reference!r} has no words, summary needs them"
+            )
+        if len(answer) > LONGEST_TEXT:
+            return too_long(answer)
+        said = words(answer)
+        source = words((reference.source or sample.prompt)[:_LONGEST_SOURCE])
+        return quality_grade(_measure(answer, said, wanted, source)) if said else no_words()
+
+
+def _measure(answer: str, said: list[str], wanted: list[str], source: list[str]) -> Measures:
+    first, longest = rouge_1(said, wanted), rouge_l(said, wanted)
+    english = is_english(wanted)
+    return Measures(
+        merits={
+            "coverage": Merit(value=statistics.ramp((first + longest) / 2, zero=0.05, one=0.5), weight=0.7),
+            "length": Merit(value=_length(said, wanted, source), weight=0.3),
+        },
+        soundness={
+            "freshness": statistics.freshness(answer, said),
+            "fluency": statistics.fluency(answer, said, function_share=0.1) if english else 1.0,
+            "own_words": _own_words(said, source),
+            "plain_text": statistics.plain_text(answer, said, latin=is_latin(wanted)),
+        },
+        shown={"rouge_1": first, "rouge_l": longest},
+    )
+
+
+def _length(said: list[str], wanted: list[str], source: list[str]) -> float:
+    """Scale the length against the reference's (half to twice is full) and the document's (half is full)."""
+    fresh = statistics.fresh_length(said, ())
+    near = statistics.band(
+        fresh, full_from=0.5 * len(wanted), full_to=2.0 * len(wanted), zero_at=4.0 * len(wanted)
+    )
+    if len(source) < _SHORTEST_SOURCE:
+        return near
+    return min(near, statistics.ramp(len(said) / len(source), zero=1.0, one=0.5))
+
+
+def _own_words(said: list[str], source: list[str]) -> float:
+    """Scale what is copied from the document: up to 40 % of the 4-grams are free, all of them leave .1."""
+    return max(0.1, statistics.own_words(said, source, free=0.4, zero=1.0))

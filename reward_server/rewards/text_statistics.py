@@ -1,0 +1,145 @@
+"""Measures of a text, each in [0, 1] with 1 for a healthy text, and the ramps that scale them.
+
+Every measure looks at one known way to cheat a length or similarity score; none of them
+judges whether a text is good. Each saturates well before honest texts end, so that there
+is nothing to gain by pushing one of them to its maximum. `docs/graders.md` lists where
+the thresholds lie and why.
+"""
+
+import zlib
+from collections.abc import Sequence
+from itertools import pairwise
+
+from reward_server.rewards.english import (
+    AUXILIARIES,
+    CONJUNCTIONS,
+    DETERMINERS,
+    FUNCTION_WORDS,
+    PREPOSITIONS,
+    SUBJECTS,
+)
+from reward_server.rewards.text_words import non_latin_share, stems
+
+_VARIETY_WINDOW = 50
+_FUNCTION_WINDOW = 30
+# Shorter texts do not compress enough to tell a loop from a sentence.
+_FEWEST_BYTES_TO_COMPRESS = 200
+# n of the n-gram: the share of repeats that honest English has room for.
+_REPEATS_ALLOWED = {2: 0.20, 3: 0.08, 4: 0.05, 5: 0.04, 6: 0.04}
+_REPEATS_SPAN = 0.35
+_FEWEST_CONTENT_WORDS = 8
+# Pairs that English grammar hardly ever puts side by side, and shuffled English does.
+_NEVER_AFTER = {
+    **dict.fromkeys(DETERMINERS, DETERMINERS | PREPOSITIONS | SUBJECTS | AUXILIARIES | CONJUNCTIONS),
+    **dict.fromkeys(
+        PREPOSITIONS, PREPOSITIONS - {"between", "among"} | AUXILIARIES - {"being"} | CONJUNCTIONS
+    ),
+    **dict.fromkeys(SUBJECTS, DETERMINERS | PREPOSITIONS - {"in", "at", "with"} | SUBJECTS),
+}
+
+
+def ramp(value: float, *, zero: float, one: float) -> float:
+    """Return the linear scale that is 0 at `zero` and 1 at `one`, clipped; either may be the larger."""
+    return min(1.0, max(0.0, (value - zero) / (one - zero)))
+
+
+def band(value: float, *, full_from: float, full_to: float, zero_at: float) -> float:
+    """Return the trapezoid 0 at 0, 1 from `full_from` to `full_to`, 0 again at `zero_at`."""
+    return min(ramp(value, zero=0.0, one=full_from), ramp(value, zero=zero_at, one=full_to))
+
+
+def ngrams(words: Sequence[str], n: int) -> set[tuple[str, ...]]:
+    """Return the distinct runs of `n` words."""
+    return set(zip(*(words[start:] for start in range(n)), strict=False))
+
+
+def fresh_length(words: Sequence[str], given: Sequence[str]) -> int:
+    """Count the words that are new: what repeats itself or is copied from `given` adds no length."""
+    if len(words) < 3:
+        return len(set(words) - set(given))
+    return len(ngrams(words, 3) - ngrams(given, 3)) + 2
+
+
+def variety(words: Sequence[str]) -> float:
+    """Scale the mean type/token ratio of windows of 50 words (Johnson 1944): .4 is 0, .9 is 1."""
+    size = min(_VARIETY_WINDOW, len(words))
+    starts = [*range(0, len(words) - size, size), len(words) - size]
+    ratio = sum(len(set(words[start : start + size])) for start in starts) / (size * len(starts))
+    return ramp(ratio, zero=0.4, one=0.9)
+
+
+def freshness(text: str, words: Sequence[str]) -> float:
+    """Scale the worst of repeated n-grams (n = 2..6) and the zlib compression ratio (Shaib 2024)."""
+    score = 1.0
+    for n, allowed in _REPEATS_ALLOWED.items():
+        total = len(words) - n + 1
+        if total > 0:
+            repeated = 1.0 - len(ngrams(words, n)) / total
+            score = min(score, ramp(repeated, zero=allowed + _REPEATS_SPAN, one=allowed))
+    data = text.encode("utf-8", "replace")
+    if len(data) < _FEWEST_BYTES_TO_COMPRESS:
+        return score
+    return min(score, ramp(len(data) / len(zlib.compress(data)), zero=5.0, one=2.8))
+
+
+def fluency(text: str, words: Sequence[str], *, function_share: float) -> float:
+    """Scale what English prose has and lists of words have not; for English prompts only.
+
+    The worst of: the share of function words in the poorest 30 words (full from
+    `function_share` on, 0 at a quarter of it), pairs of words that grammar forbids, letters
+    per word, and words per sentence.
+    """
+    size = min(_FUNCTION_WINDOW, len(words))
+    flags = [word in FUNCTION_WORDS for word in words]
+    starts = [*range(0, len(words) - size, size), len(words) - size]
+    poorest = min(sum(flags[start : start + size]) for start in starts) / size
+    richest = max(sum(flags[start : start + size]) for start in starts) / size
+    letters = sum(map(len, words)) / len(words)
+    sentences = 1 + sum(text.count(mark) for mark in (". ", ".\n", "! ", "? ", "\n", ";", ": "))
+    return min(
+        ramp(poorest, zero=function_share / 4, one=function_share),
+        ramp(richest, zero=0.95, one=0.75),
+        _grammar(words),
+        ramp(letters, zero=2.0, one=3.2),
+        ramp(letters, zero=9.0, one=6.5),
+        ramp(len(words) / sentences, zero=160.0, one=50.0),
+    )
+
+
+def plain_text(text: str, words: Sequence[str], *, latin: bool) -> float:
+    """Scale the share of letters among visible characters; with `latin`, also of Latin words."""
+    visible = len("".join(text.split()))
+    clean = ramp(sum(map(len, words)) / max(1, visible), zero=0.5, one=0.85)
+    return min(clean, ramp(non_latin_share(words), zero=0.4, one=0.08)) if latin else clean
+
+
+def own_words(words: Sequence[str], given: Sequence[str], *, free: float, zero: float) -> float:
+    """Scale the share of the answer's 4-grams that stand in `given`: full up to `free`, 0 at `zero`."""
+    size = min(4, len(words))
+    runs = list(zip(*(words[start:] for start in range(size)), strict=False))
+    known = ngrams(given, size)
+    return ramp(sum(run in known for run in runs) / len(runs), zero=zero, one=free)
+
+
+def relevance(words: Sequence[str], topic: frozenset[str]) -> float:
+    """Scale how much of the topic the text touches: half of it, or four words, is full; never below .1."""
+    if not topic:
+        return 1.0
+    wanted = min(4, max(1, len(topic) // 2))
+    return max(0.1, min(1.0, len(topic.intersection(stems(words))) / wanted))
+
+
+def not_stuffed(words: Sequence[str], topic: frozenset[str]) -> float:
+    """Scale the share of content words that are the prompt's own: .4 is full, .7 is 0."""
+    content = stems(words)
+    if len(content) < _FEWEST_CONTENT_WORDS:
+        return 1.0
+    return ramp(sum(stem in topic for stem in content) / len(content), zero=0.7, one=0.4)
+
+
+def _grammar(words: Sequence[str]) -> float:
+    """Scale the share of small words followed by one that English does not put there."""
+    chances = [(word, after) for word, after in pairwise(words) if word in _NEVER_AFTER]
+    broken = sum(after in _NEVER_AFTER[word] for word, after in chances)
+    # One slip is allowed, so that a single odd pair in a short text costs nothing.
+    return ramp(max(0.0, broken - 1.0) / (len(chances) + 1.0), zero=0.18, one=0.04)

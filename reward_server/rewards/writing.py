@@ -1,0 +1,58 @@
+"""`writing`: the quality of a story, essay or reply, as far as counting can tell.
+
+Length, relevance and variety are earned; repetition, echo of the prompt, keyword stuffing,
+word salad and symbols are held against it. Formulas and limits: `docs/graders.md`.
+"""
+
+from reward_server.api import CostClass, Grade, Measure, RewardInfo, Sample, TextReference
+from reward_server.rewards import text_statistics as statistics
+from reward_server.rewards.quality import LONGEST_TEXT, Measures, Merit, no_words, quality_grade, too_long
+from reward_server.rewards.references import reference_of
+from reward_server.rewards.text_words import is_english, is_latin, topic_stems, words
+
+_INFO = RewardInfo(
+    name="writing",
+    version="1.0.0",
+    reference=TextReference,
+    measure=Measure.QUALITY,
+    cost_class=CostClass.INLINE,
+)
+
+
+class WritingReward:
+    """Judges the answer alone; the reasoning has no weight."""
+
+    @property
+    def info(self) -> RewardInfo:
+        return _INFO
+
+    def grade(self, sample: Sample, answer: str) -> Grade:
+        """Measure `answer` against `sample.prompt`; the reference text is not used.
+
+        Raises:
+            BadReferenceError: the reference is of another type.
+        """
+        reference_of(sample, TextReference)
+        if len(answer) > LONGEST_TEXT:
+            return too_long(answer)
+        said, asked = words(answer), words(sample.prompt[:LONGEST_TEXT])
+        return quality_grade(_measure(answer, said, asked)) if said else no_words()
+
+
+def _measure(answer: str, said: list[str], asked: list[str]) -> Measures:
+    topic = topic_stems(asked)
+    length = statistics.band(statistics.fresh_length(said, asked), full_from=80, full_to=400, zero_at=1600)
+    return Measures(
+        merits={
+            "length": Merit(value=length, weight=0.5),
+            "relevance": Merit(value=statistics.relevance(said, topic), weight=0.25),
+            "variety": Merit(value=statistics.variety(said), weight=0.25),
+        },
+        soundness={
+            "freshness": statistics.freshness(answer, said),
+            "fluency": statistics.fluency(answer, said, function_share=0.2) if is_english(asked) else 1.0,
+            "own_words": statistics.own_words(said, asked, free=0.15, zero=0.6),
+            "not_stuffed": statistics.not_stuffed(said, topic),
+            "plain_text": statistics.plain_text(answer, said, latin=is_latin(asked)),
+        },
+    )
