@@ -58,12 +58,13 @@ def _measure(answer: str, said: list[str], wanted: list[str], source: list[str])
     english = is_english(wanted)
     return Measures(
         merits={
-            "coverage": Merit(value=statistics.ramp((first + longest) / 2, zero=0.05, one=0.5), weight=0.7),
+            "coverage": Merit(value=statistics.ramp((first + longest) / 2, zero=0.05, one=0.65), weight=0.7),
             "length": Merit(value=_length(said, wanted, source), weight=0.3),
         },
         soundness={
             "freshness": statistics.freshness(answer, said),
             "fluency": statistics.fluency(answer, said, function_share=0.1) if english else 1.0,
+            "order": statistics.order(first, longest),
             "own_words": _own_words(said, source),
             "plain_text": statistics.plain_text(answer, said, latin=is_latin(wanted)),
         },

@@ -10,14 +10,7 @@ import zlib
 from collections.abc import Sequence
 from itertools import pairwise
 
-from reward_server.rewards.english import (
-    AUXILIARIES,
-    CONJUNCTIONS,
-    DETERMINERS,
-    FUNCTION_WORDS,
-    PREPOSITIONS,
-    SUBJECTS,
-)
+from reward_server.rewards.english import FUNCTION_WORDS, NEVER_AFTER
 from reward_server.rewards.text_words import non_latin_share, stems
 
 _VARIETY_WINDOW = 50
@@ -28,14 +21,6 @@ _FEWEST_BYTES_TO_COMPRESS = 200
 _REPEATS_ALLOWED = {2: 0.20, 3: 0.08, 4: 0.05, 5: 0.04, 6: 0.04}
 _REPEATS_SPAN = 0.35
 _FEWEST_CONTENT_WORDS = 8
-# Pairs that English grammar hardly ever puts side by side, and shuffled English does.
-_NEVER_AFTER = {
-    **dict.fromkeys(DETERMINERS, DETERMINERS | PREPOSITIONS | SUBJECTS | AUXILIARIES | CONJUNCTIONS),
-    **dict.fromkeys(
-        PREPOSITIONS, PREPOSITIONS - {"between", "among"} | AUXILIARIES - {"being"} | CONJUNCTIONS
-    ),
-    **dict.fromkeys(SUBJECTS, DETERMINERS | PREPOSITIONS - {"in", "at", "with"} | SUBJECTS),
-}
 
 
 def ramp(value: float, *, zero: float, one: float) -> float:
@@ -121,12 +106,17 @@ def own_words(words: Sequence[str], given: Sequence[str], *, free: float, zero: 
     return ramp(sum(run in known for run in runs) / len(runs), zero=zero, one=free)
 
 
+def order(rouge_1: float, rouge_l: float) -> float:
+    """Scale the share of the reference's words that come in its order: .2 is 0, .55 is 1."""
+    return ramp(rouge_l / rouge_1, zero=0.2, one=0.55) if rouge_1 else 1.0
+
+
 def relevance(words: Sequence[str], topic: frozenset[str]) -> float:
-    """Scale how much of the topic the text touches: half of it, or four words, is full; never below .1."""
+    """Scale how much of the topic the text touches: half of it, or four words, is full; never below .3."""
     if not topic:
         return 1.0
     wanted = min(4, max(1, len(topic) // 2))
-    return max(0.1, min(1.0, len(topic.intersection(stems(words))) / wanted))
+    return max(0.3, min(1.0, len(topic.intersection(stems(words))) / wanted))
 
 
 def not_stuffed(words: Sequence[str], topic: frozenset[str]) -> float:
@@ -139,7 +129,7 @@ def not_stuffed(words: Sequence[str], topic: frozenset[str]) -> float:
 
 def _grammar(words: Sequence[str]) -> float:
     """Scale the share of small words followed by one that English does not put there."""
-    chances = [(word, after) for word, after in pairwise(words) if word in _NEVER_AFTER]
-    broken = sum(after in _NEVER_AFTER[word] for word, after in chances)
-    # One slip is allowed, so that a single odd pair in a short text costs nothing.
-    return ramp(max(0.0, broken - 1.0) / (len(chances) + 1.0), zero=0.18, one=0.04)
+    chances = [(word, after) for word, after in pairwise(words) if word in NEVER_AFTER]
+    broken = sum(after in NEVER_AFTER[word] for word, after in chances)
+    # Most of one slip is forgiven, so that a single odd pair in a short text costs little.
+    return ramp(max(0.0, broken - 0.75) / (len(chances) + 1.0), zero=0.10, one=0.02)
