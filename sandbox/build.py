@@ -78,7 +78,7 @@ def build_image(engine: Engine, base: Base, say: Say) -> str:
 
 def _build_on(engine: Engine, tag: str, base: str, say: Say) -> None:
     say(f"building {tag} from {base}")
-    for line in engine.build_image(tag, _context(), base):
+    for line in engine.build_image(tag, pack_context(), base):
         if line:
             say(f"  {line}")
     say(f"built {tag}")
@@ -90,7 +90,7 @@ def _files() -> list[Path]:
     )
 
 
-def _context() -> bytes:
+def pack_context() -> bytes:
     """Pack the files, readable by the container's root alone and with equal times in every build."""
     buffer = BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:

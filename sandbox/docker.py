@@ -194,10 +194,14 @@ class Container:
 
     def socket(self) -> socket.socket:
         """Return a socket of the caller's own, connected to stdin, stdout and stderr in Docker's framing."""
-        connection = getattr(self._attached, "_sock", self._attached)
+        connection = self._connection()
         if type(connection) is not socket.socket:
             raise SandboxError("the engine must be reached over a unix socket or plain TCP")
         return connection.dup()
+
+    def _connection(self) -> Any:
+        """Return the socket inside what the SDK hands out; closing the latter leaves it open."""
+        return getattr(self._attached, "_sock", self._attached)
 
     def remove(self) -> None:
         """Kill and remove the container; it is no error when it has gone already."""
@@ -206,7 +210,9 @@ class Container:
                 _remove(self._client, self.name)
         finally:
             if self._attached is not None:
+                connection = self._connection()
                 self._attached.close()
+                connection.close()
             self._client.close()
 
 

@@ -25,6 +25,7 @@ from sandbox.worker import Answer, Worker, WorkerLostError
 
 PROGRAMS_PER_CONTAINER = 5_000
 MAX_SOURCE_CHARS = 256 * 1024
+DECODED_INLINE_BYTES = 16 * 1024  # a few ms of decoding at worst; more would hold up the event loop
 MIN_MEMORY_BYTES = 64 * 1024 * 1024  # the interpreter itself takes a part of it
 FIRST_RETRY_SECONDS = 0.25
 LAST_RETRY_SECONDS = 8.0
@@ -108,7 +109,9 @@ class DockerSandbox:
                 answer = await self._run_once(request, body)
             except WorkerLostError as second:
                 return await self._blame(second)
-        return to_run(answer.reply, answer.payload, order, limits)
+        if len(answer.payload) < DECODED_INLINE_BYTES:
+            return to_run(answer.reply, answer.payload, order, limits)
+        return await asyncio.to_thread(to_run, answer.reply, answer.payload, order, limits)
 
     async def close(self) -> None:
         """Kill what runs and remove every container; later runs raise SandboxError."""

@@ -1,0 +1,125 @@
+"""Every way a program can end, in a real container, from a table of programs."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from sandbox.api import Limits, Program, Raised, RunStatus, Sandbox, Unserializable, Value
+from sandbox.opening import SandboxOptions, open_sandbox
+
+CASES = Path(__file__).resolve().parents[1] / "cases" / "sandbox_programs.jsonl"
+PROGRAMS = [json.loads(line) for line in CASES.read_text(encoding="utf-8").splitlines()]
+LIMITS = Limits(cpu_seconds=0.5, wall_seconds=3.0, memory_bytes=256 * 1024 * 1024, result_bytes=64 * 1024)
+
+pytestmark = [pytest.mark.docker, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sandbox(sandbox_image: str) -> AsyncIterator[Sandbox]:
+    sandbox = await open_sandbox(SandboxOptions(slots=2))
+    yield sandbox
+    await sandbox.close()
+
+
+@pytest.mark.parametrize("case", PROGRAMS, ids=lambda case: case["why"])
+async def test_a_program_ends_as_the_table_says_and_the_next_one_is_unharmed(
+    sandbox: Sandbox, case: dict[str, Any]
+):
+    program = Program(
+        source=case["source"], calls=tuple(case.get("calls", ["f()"])), setup=case.get("setup", "")
+    )
+
+    run = await sandbox.run(program, LIMITS)
+    after = await sandbox.run(Program(source="def f(): return 7", calls=("f()",)), LIMITS)
+
+    assert run.status is RunStatus(case["status"]), run
+    assert case.get("detail", "") in run.detail
+    assert [_plain(result) for result in run.results] == case.get("results", [])
+    assert after.results == (Value(7),)
+
+
+def _plain(result: Value | Raised | Unserializable) -> object:
+    match result:
+        case Value(data):
+            return data
+        case Raised(type_name, _):
+            return f"raised {type_name}"
+        case Unserializable(type_name):
+            return f"not plain: {type_name}"
+
+
+async def test_each_call_gets_fresh_arguments_and_its_own_result(sandbox: Sandbox):
+    source = "def f(items):\n    items.append(len(items))\n    return items"
+    calls = ("f([])", "f([5])", "f([])", "f([1, 2])")
+
+    run = await sandbox.run(Program(source=source, calls=calls), LIMITS)
+
+    assert run.results == (Value([0]), Value([5, 1]), Value([0]), Value([1, 2, 2]))
+
+
+async def test_the_order_of_calls_cannot_be_predicted(sandbox: Sandbox):
+    source = "seen = []\ndef f(i):\n    seen.append(i)\n    return list(seen)"
+    program = Program(source=source, calls=tuple(f"f({index})" for index in range(20)))
+
+    orders = set()
+    for _ in range(3):
+        run = await sandbox.run(program, LIMITS)
+        longest = max((result.data for result in run.results if isinstance(result, Value)), key=len)
+        orders.add(tuple(longest))
+
+    assert len(orders) == 3
+
+
+async def test_imports_and_setup_are_loaded_after_the_program(sandbox: Sandbox):
+    program = Program(
+        source="class Pair:\n    def __init__(self, a): self.a = a\ndef f(pair): return pair.a",
+        imports=("import math",),
+        setup="pair = Pair(math.floor(2.5))",
+        calls=("f(pair)",),
+    )
+
+    assert (await sandbox.run(program, LIMITS)).results == (Value(2),)
+
+
+async def test_equal_programs_see_equal_hashes_random_numbers_and_environment(sandbox: Sandbox):
+    source = (
+        "import os, random, time\n"
+        "def f(): return [list({'a', 'b', 'c', 'd'}), random.random(), dict(os.environ), time.tzname]"
+    )
+    program = Program(source=source, calls=("f()",))
+
+    runs = await asyncio.gather(*(sandbox.run(program, LIMITS) for _ in range(6)))
+
+    assert len({repr(run.results) for run in runs}) == 1
+    assert runs[0].results[0].data[2:] == [{}, ("UTC", "UTC")]
+
+
+async def test_a_burst_of_busy_programs_has_no_false_timeouts(sandbox: Sandbox):
+    source = "def f():\n    n = 0\n    for i in range(1_000_000): n += i\n    return n"
+    program = Program(source=source, calls=("f()",))
+
+    runs = await asyncio.gather(
+        *(sandbox.run(program, Limits(cpu_seconds=5, wall_seconds=60)) for _ in range(24))
+    )
+
+    assert {run.results for run in runs} == {(Value(499999500000),)}
+
+
+async def test_source_over_the_size_limit_is_the_programs_fault(sandbox: Sandbox):
+    run = await sandbox.run(Program(source="#" * 300_000, calls=()), LIMITS)
+
+    assert run.status is RunStatus.LOAD_ERROR
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [Limits(cpu_seconds=0), Limits(wall_seconds=-1), Limits(result_bytes=0), Limits(memory_bytes=1024)],
+)
+async def test_impossible_limits_are_the_callers_fault(sandbox: Sandbox, limits: Limits):
+    with pytest.raises(ValueError, match="must be"):
+        await sandbox.run(Program(source="", calls=()), limits)
