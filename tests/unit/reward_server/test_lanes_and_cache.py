@@ -1,0 +1,120 @@
+"""Bounded queues and the bounded store of scores."""
+
+import asyncio
+
+import pytest
+
+from reward_server.api import MathReference, Sample, Score, Verdict
+from reward_server.cache import ScoreCache, key_of, may_keep
+from reward_server.errors import OverloadedError
+from reward_server.lanes import Lane
+
+
+def score(explanation: str) -> Score:
+    return Score(value=1.0, components={}, verdict=Verdict.CORRECT, explanation=explanation)
+
+
+def sample(**changes: object) -> Sample:
+    fields = {
+        "sample_id": "1",
+        "reward": "math",
+        "prompt": "p",
+        "completion": "c",
+        "reference": MathReference(answer="a"),
+    }
+    return Sample(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+async def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
+    lane = Lane("worker", slots=1, bound=10)
+    lane.reserve(8)
+
+    with pytest.raises(OverloadedError, match="worker queue is full: 8 samples wait") as refused:
+        lane.reserve(3)
+
+    assert refused.value.retry_after_s > 0
+    assert lane.waiting == 8
+
+
+async def test_an_empty_queue_takes_a_call_larger_than_its_bound() -> None:
+    lane = Lane("worker", slots=1, bound=10)
+
+    lane.reserve(50)
+
+    assert lane.waiting == 50
+
+
+async def test_a_place_given_up_while_waiting_is_free_again() -> None:
+    lane = Lane("worker", slots=1, bound=1)
+    lane.reserve(1)
+    holding = asyncio.Event()
+
+    async def hold() -> None:
+        async with lane.slot():
+            holding.set()
+            await asyncio.sleep(60)
+
+    first = asyncio.create_task(hold())
+    await holding.wait()
+    assert lane.waiting == 0
+    lane.reserve(1)
+    second = asyncio.create_task(hold())
+    await asyncio.sleep(0)
+    assert lane.waiting == 1
+
+    second.cancel()
+    await asyncio.wait([second])
+    assert lane.waiting == 0
+    first.cancel()
+    await asyncio.wait([first])
+    lane.reserve(1)
+    async with lane.slot():
+        assert lane.waiting == 0
+
+
+def test_the_cache_forgets_what_was_not_used_for_longest() -> None:
+    cache = ScoreCache(2)
+    cache.put(b"a", score("a"))
+    cache.put(b"b", score("b"))
+    cache.get(b"a")
+    cache.put(b"c", score("c"))
+
+    assert [cache.get(key) is not None for key in (b"a", b"b", b"c")] == [True, False, True]
+    assert len(cache) == 2
+
+
+def test_a_cache_of_no_entries_keeps_nothing() -> None:
+    cache = ScoreCache(0)
+    cache.put(b"a", score("a"))
+
+    assert cache.get(b"a") is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"reward": "other"},
+        {"prompt": "q"},
+        {"completion": "d"},
+        {"reference": MathReference(answer="b")},
+        {"reference": None},
+        # What one field loses, the next gains.
+        {"prompt": "pc", "completion": ""},
+    ],
+)
+def test_a_key_covers_all_that_a_score_depends_on(changed: dict[str, object]) -> None:
+    assert key_of(sample(**changed), "1.0.0+aa") != key_of(sample(), "1.0.0+aa")
+    assert key_of(sample(), "1.0.0+bb") != key_of(sample(), "1.0.0+aa")
+
+
+def test_a_key_ignores_what_a_score_does_not_depend_on() -> None:
+    other = sample(sample_id="2", group_id="g", metadata={"step": "1"})
+
+    assert key_of(other, "1.0.0+aa") == key_of(sample(), "1.0.0+aa")
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_verdicts_that_depend_on_the_machine_are_not_kept(verdict: Verdict) -> None:
+    depends = {Verdict.TIME_LIMIT, Verdict.MEMORY_LIMIT, Verdict.RUNTIME_ERROR}
+
+    assert may_keep(verdict) == (verdict not in depends)
