@@ -16,7 +16,7 @@ from tasks.api import Split
 from tasks.check import check, table
 from tasks.errors import TasksError
 from tasks.mixing import Mixture
-from tasks.sources import Directory, Loaded, Source, embedded, load
+from tasks.sources import Directory, Loaded, embedded, load
 
 
 def check_command(*, data_dir: Path | None = None, address: str | None = None) -> int:
@@ -26,7 +26,7 @@ def check_command(*, data_dir: Path | None = None, address: str | None = None) -
         data_dir: directory of <dataset>/<split>.jsonl or .parquet; the embedded samples without it.
         address: HOST:PORT of a running server; REWARD_ADDRESS, or else one is started and stopped.
     """
-    loaded = _load(_source(data_dir), tuple(Split) if data_dir else (Split.TRAIN, Split.TEST))
+    loaded = _load(data_dir, *Split)
     with _server(address) as where, RewardClient(where) as client:
         checks = check(client, loaded.examples)
     _say(table(checks))
@@ -44,19 +44,17 @@ def mix_command(
         alpha: exponent in p ~ n^alpha: 1 natural, 0 uniform.
         seed: which rows, and their order.
     """
-    mixture = Mixture(_load(_source(data_dir), (Split.TRAIN,)).examples, total=total, seed=seed, alpha=alpha)
+    mixture = Mixture(_load(data_dir, Split.TRAIN).examples, total=total, seed=seed, alpha=alpha)
     _say(f"{'domain':<10}{'available':>10}{'rows':>8}{'share %':>9}{'epochs':>8}")
     for s in mixture.report():
         _say(f"{s.domain.value:<10}{s.available:>10}{s.rows:>8}{100 * s.rows / total:>9.1f}{s.epochs:>8.2f}")
     return 0
 
 
-def _source(data_dir: Path | None) -> Source:
-    return embedded() if data_dir is None else Directory(data_dir)
-
-
-def _load(source: Source, splits: tuple[Split, ...]) -> Loaded:
-    loaded = load(source, splits=splits)
+def _load(data_dir: Path | None, *splits: Split) -> Loaded:
+    if data_dir is None:
+        return load(embedded(), splits=splits)
+    loaded = load(Directory(data_dir), splits=splits)
     for name, why in (*loaded.skipped.items(), *loaded.excluded.items()):
         _say(f"left out: {name}: {why}")
     return loaded

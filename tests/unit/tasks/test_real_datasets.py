@@ -10,11 +10,20 @@ import pytest
 from reward_client.api import BooleanReference, ChoiceReference, CodeReference, MathReference
 from tasks.api import Example, Split
 from tasks.contamination import drop_contaminated
+from tasks.datasets import DEFAULT_DATASETS
 from tasks.sources import Directory, Loaded, load
 
 pytestmark = pytest.mark.data
 
 Reader = Callable[[str], Loaded]
+REAL = {
+    "gsm8k": {"train": 7473, "test": 660},
+    "mbpp": {"train": 372, "validation": 90, "test": 250},  # 374 less 601 and 927
+    "mbpp_sanitized": {"train": 120, "validation": 43, "test": 128},
+    "arc_challenge": {"train": 1119, "validation": 299, "test": 1172},
+    "arc_easy": {"train": 2251, "validation": 570, "test": 2376},
+    "strategyqa": {"train": 2061, "validation": 229},
+}
 
 
 @pytest.fixture(scope="module")
@@ -27,17 +36,7 @@ def _by_id(loaded: Loaded) -> dict[str, Example]:
     return {example.example_id.split("/", 1)[1]: example for example in loaded.examples}
 
 
-@pytest.mark.parametrize(
-    ("name", "rows"),
-    [
-        ("gsm8k", {"train": 7473, "test": 660}),
-        ("mbpp", {"train": 372, "validation": 90, "test": 250}),  # 374 less 601 and 927
-        ("mbpp_sanitized", {"train": 120, "validation": 43, "test": 128}),
-        ("arc_challenge", {"train": 1119, "validation": 299, "test": 1172}),
-        ("arc_easy", {"train": 2251, "validation": 570, "test": 2376}),
-        ("strategyqa", {"train": 2061, "validation": 229}),
-    ],
-)
+@pytest.mark.parametrize(("name", "rows"), list(REAL.items()))
 def test_every_row_is_read_and_splits_stay_apart(read: Reader, name: str, rows: dict[str, int]) -> None:
     loaded = read(name)
 
@@ -137,18 +136,26 @@ def test_known_mbpp_repeats_across_splits_are_dropped(read: Reader, train: str, 
 
 
 def test_arc_questions_that_recur_with_the_same_options_are_dropped(read: Reader) -> None:
-    train = [
-        e for name in ("arc_challenge", "arc_easy") for e in read(name).examples if e.split is Split.TRAIN
-    ]
-    held_out = [
-        e for name in ("arc_challenge", "arc_easy") for e in read(name).examples if e.split is not Split.TRAIN
-    ]
-    asked = {(e.question, _options(e)) for e in held_out}
+    examples = [e for name in ("arc_challenge", "arc_easy") for e in read(name).examples]
+    train = [e for e in examples if e.split is Split.TRAIN]
+    held_out = [e for e in examples if e.split is not Split.TRAIN]
+    questions, with_options = {e.question for e in held_out}, {(e.question, _options(e)) for e in held_out}
 
     kept, dropped = drop_contaminated(train, held_out)
 
     assert len(dropped) == 23
-    assert [e.example_id for e in kept if (e.question, _options(e)) in asked] == []
+    assert [e.example_id for e in kept if (e.question, _options(e)) in with_options] == []
+    assert sum(e.question in questions for e in kept) == 11
+
+
+def test_the_number_of_repeats_in_all_datasets_is_known(read: Reader) -> None:
+    examples = [e for name in DEFAULT_DATASETS if name in REAL for e in read(name).examples]
+    train = [e for e in examples if e.split is Split.TRAIN]
+    held_out = [e for e in examples if e.split is not Split.TRAIN]
+
+    dropped = Counter(e.dataset for e in drop_contaminated(train, held_out).dropped)
+
+    assert dropped == {"gsm8k": 4, "mbpp": 11, "arc_challenge": 9, "arc_easy": 14}
 
 
 def _options(example: Example) -> frozenset[str]:
