@@ -1,0 +1,18 @@
+"""Is this answer the same value as the reference? Decided in layers, cheapest first.
+
+    clean, peeling       the answer's own characters
+    numbers, units, words  plain numbers with units, without a parser
+    tokens, parser, atoms, tree   a closed subset of LaTeX and plain notation
+    exact, sampled, scalars       values of expressions
+    shapes, compare      lists, sets, intervals, relations, part by part
+    reading, judge       the layers in order
+    symbolic, sympy_trees  in a worker: what is left, with computer algebra
+    reward               verdicts and explanations
+
+Text of an answer never reaches anything that evaluates text; a test holds this package
+to it. Importing it does not import sympy.
+"""
+
+from reward_server.rewards.math.reward import TASKS, MathReward
+
+__all__ = ["TASKS", "MathReward"]

@@ -1,0 +1,394 @@
+"""What an operand can be: literals, names, functions, brackets, commands with arguments."""
+
+import re
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from reward_server.rewards.math.tokens import Token, TokenKind
+from reward_server.rewards.math.tree import (
+    Apply,
+    Collection,
+    Interval,
+    Kind,
+    Node,
+    Number,
+    StrangeAnswerError,
+    Symbol,
+    Text,
+)
+
+if TYPE_CHECKING:
+    from reward_server.rewards.math.parser import Parser
+
+CONSTANTS = {
+    "pi": "pi", "e": "e", "i": "i", "infinity": "infinity", "inf": "infinity", "oo": "infinity",
+    "infty": "infinity", "emptyset": "empty", "varnothing": "empty",
+}  # fmt: skip
+FUNCTIONS = {
+    "sin": "sin", "cos": "cos", "tan": "tan", "cot": "cot", "sec": "sec", "csc": "csc", "arcsin": "asin",
+    "arccos": "acos", "arctan": "atan", "asin": "asin", "acos": "acos", "atan": "atan", "sinh": "sinh",
+    "cosh": "cosh", "tanh": "tanh", "ln": "ln", "log": "log", "exp": "exp", "abs": "abs", "floor": "floor",
+    "ceil": "ceil", "sqrt": "sqrt", "cbrt": "cbrt", "gcd": "gcd", "lcm": "lcm", "max": "max", "min": "min",
+}  # fmt: skip
+INVERSES = {"sin": "asin", "cos": "acos", "tan": "atan"}
+NAMES = frozenset(CONSTANTS) | frozenset(FUNCTIONS)
+GREEK = frozenset(
+    ["alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "vartheta", "iota", "kappa", "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "varphi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega", "ell", "hbar"]
+)
+_FENCES = {"\\lfloor": ("\\rfloor", "floor"), "\\lceil": ("\\rceil", "ceil"), "\\lvert": ("\\rvert", "abs")}
+_MATRICES = frozenset(("matrix", "pmatrix", "bmatrix", "Bmatrix", "vmatrix", "smallmatrix", "array"))
+_FRACTIONS = frozenset(("\\frac", "\\dfrac", "\\tfrac", "\\cfrac"))
+_BINOMIALS = frozenset(("\\binom", "\\dbinom", "\\tbinom"))
+_OPENING_COMMANDS = frozenset(("\\{", "\\begin", "\\sqrt", "\\langle", "\\mathbb", "\\boxed"))
+# Longer runs of letters are words, not products of symbols.
+_MOST_SYMBOLS_IN_A_RUN = 3
+_MAX_BASE = 36
+
+
+def starts_factor(parser: "Parser", left: Node) -> bool:
+    """Tell whether the next token continues a product without a sign, as in `2x` or `3(x+1)`."""
+    token = parser.peek
+    match token.kind:
+        case TokenKind.NUMBER:
+            return not isinstance(left, Number)
+        case TokenKind.WORD:
+            return token.text not in ("and", "or")
+        case TokenKind.COMMAND:
+            return _starts_atom(token.text)
+        case TokenKind.MARK:
+            return token.text in ("(", "{") or (token.text == "|" and parser.open_bars == 0)
+        case _:
+            return False
+
+
+def _starts_atom(command: str) -> bool:
+    name = command[1:]
+    known = name in NAMES or name in GREEK or command in _FRACTIONS or command in _BINOMIALS
+    return known or command in _FENCES or command in _OPENING_COMMANDS
+
+
+def atom(parser: "Parser") -> Node:
+    """Read one operand."""
+    token = parser.next()
+    match token.kind:
+        case TokenKind.NUMBER:
+            return _number(parser, token.text)
+        case TokenKind.WORD:
+            return _word(parser, token.text)
+        case TokenKind.COMMAND:
+            return _command(parser, token.text)
+        case TokenKind.TEXT:
+            return _text(token.text)
+        case TokenKind.MARK:
+            return _bracket(parser, token.text)
+        case TokenKind.END:
+            raise StrangeAnswerError("ends where a value should be")
+
+
+def braced(parser: "Parser") -> Node:
+    """Read `{expression}`."""
+    parser.expect("{")
+    node = parser.values()
+    parser.expect("}")
+    return node
+
+
+def exponent_or_base(parser: "Parser") -> Node:
+    """Read what follows `^` or `log_`: braces, a whole number (`x^12` as written plainly), or an operand."""
+    if parser.peek.text == "{":
+        return braced(parser)
+    if parser.peek.kind is TokenKind.NUMBER:
+        return literal(parser.next().text)
+    return parser.expression(39)
+
+
+def _argument(parser: "Parser") -> Node:
+    """Read an argument of a LaTeX command: braces, or a single digit, letter or command."""
+    token = parser.peek
+    if token.text == "{" and token.kind is TokenKind.MARK:
+        return braced(parser)
+    if token.kind not in (TokenKind.NUMBER, TokenKind.WORD) or token.text[0] == ".":
+        return atom(parser)
+    first, rest = token.text[0], token.text[1:]
+    if rest:
+        parser.replace_next(Token(token.kind, rest))
+    else:
+        parser.next()
+    return literal(first) if token.kind is TokenKind.NUMBER else _name(first)
+
+
+def literal(text: str) -> Number:
+    decimals = len(text) - text.index(".") - 1 if "." in text else 0
+    digits = len(text.replace(".", "").lstrip("0"))
+    return Number(Fraction("0" + text if text[0] == "." else text), decimals, digits)
+
+
+def _number(parser: "Parser", text: str) -> Node:
+    if parser.accept("_"):
+        return _in_base(parser, text)
+    whole = literal(text)
+    if "." in text:
+        return whole
+    if parser.peek.text in _FRACTIONS:
+        return _mixed(parser, whole)
+    if parser.peek.kind is TokenKind.NUMBER:
+        parser_number = parser.next()
+        if not parser.accept("/") or parser.peek.kind is not TokenKind.NUMBER:
+            raise StrangeAnswerError(f"two numbers side by side: {text} {parser_number.text}")
+        below = literal(parser.next().text)
+        return _mixed_value(whole, literal(parser_number.text), below)
+    return whole
+
+
+def _mixed(parser: "Parser", whole: Number) -> Node:
+    """Read `3\\frac{1}{2}`: a mixed number if the fraction is one of numbers and proper, else a product."""
+    parser.next()
+    above, below = _argument(parser), _argument(parser)
+    numeric = isinstance(above, Number) and isinstance(below, Number)
+    if numeric and 0 < above.value < below.value and whole.value:
+        return _mixed_value(whole, above, below)
+    return Apply("mul", (whole, Apply("div", (above, below))))
+
+
+def _mixed_value(whole: Number, above: Number, below: Number) -> Number:
+    if not below.value:
+        raise StrangeAnswerError("a mixed number over zero")
+    return Number(whole.value + above.value / below.value)
+
+
+def _in_base(parser: "Parser", digits: str) -> Number:
+    base = exponent_or_base(parser)
+    whole = isinstance(base, Number) and base.value.denominator == 1
+    if not (whole and 2 <= base.value <= _MAX_BASE):
+        raise StrangeAnswerError("a base that is no number from 2 to 36")
+    try:
+        return Number(Fraction(int(digits, int(base.value))))
+    except ValueError as error:
+        raise StrangeAnswerError(f"{digits} has digits that base {base.value} lacks") from error
+
+
+def _word(parser: "Parser", word: str) -> Node:
+    if word in FUNCTIONS:
+        return _function(parser, word)
+    if word in CONSTANTS:
+        return Apply(CONSTANTS[word])
+    if len(word) > _MOST_SYMBOLS_IN_A_RUN:
+        raise StrangeAnswerError(f"unknown word {word!r}")
+    if len(word) == 1:
+        return _subscripted(parser, word)
+    return Apply("mul", tuple(_name(letter) for letter in word))
+
+
+def _name(letter: str) -> Node:
+    return Apply(CONSTANTS[letter]) if letter in CONSTANTS else Symbol(letter)
+
+
+def _subscripted(parser: "Parser", name: str) -> Node:
+    if not parser.accept("_"):
+        return _name(name)
+    if parser.accept("{"):
+        parts: list[str] = []
+        while not parser.accept("}"):
+            token = parser.next()
+            if token.kind is TokenKind.END:
+                raise StrangeAnswerError("a subscript without an end")
+            parts.append(token.text)
+        return Symbol(f"{name}_{''.join(parts)}")
+    return Symbol(f"{name}_{parser.next().text}")
+
+
+def _text(words: str) -> Node:
+    folded = " ".join(words.strip("() .").split())
+    if not folded:
+        raise StrangeAnswerError("empty text")
+    return Text(folded.lower() if len(folded) > 1 else folded)
+
+
+def _command(parser: "Parser", command: str) -> Node:
+    name = command[1:]
+    if command in _FRACTIONS:
+        above, below = _argument(parser), _argument(parser)
+        return Apply("div", (above, below))
+    if command in _BINOMIALS:
+        above, below = _argument(parser), _argument(parser)
+        return Apply("binomial", (above, below))
+    if command == "\\sqrt":
+        return _root(parser)
+    if name in FUNCTIONS:
+        return _function(parser, name)
+    if name in CONSTANTS:
+        return Apply(CONSTANTS[name])
+    if name in GREEK:
+        return _subscripted(parser, command)
+    if command in _FENCES:
+        closing, head = _FENCES[command]
+        inside = parser.expression()
+        parser.expect(closing)
+        return Apply(head, (inside,))
+    return _opened_by_command(parser, command)
+
+
+def _opened_by_command(parser: "Parser", command: str) -> Node:
+    if command == "\\{":
+        return _set(parser, "\\}")
+    if command == "\\langle":
+        return _items(parser, "\\rangle", Kind.TUPLE)
+    if command == "\\begin":
+        return _matrix(parser)
+    if command == "\\mathbb":
+        if "R" in (parser.next().text, parser.peek.text):
+            if parser.accept("R"):
+                parser.expect("}")
+            return Apply("reals")
+        raise StrangeAnswerError("a number set other than the reals")
+    raise StrangeAnswerError(f"unknown command {command!r}")
+
+
+def _root(parser: "Parser") -> Node:
+    degree: Node = Number(Fraction(2))
+    if parser.accept("["):
+        degree = parser.expression()
+        parser.expect("]")
+    return Apply("pow", (_argument(parser), Apply("div", (Number(Fraction(1)), degree))))
+
+
+def _function(parser: "Parser", name: str) -> Node:
+    head = FUNCTIONS[name]
+    base: Node | None = None
+    exponent: Node | None = None
+    if head == "log" and parser.accept("_"):
+        base = exponent_or_base(parser)
+    if parser.accept("^"):
+        exponent = exponent_or_base(parser)
+    if exponent == Number(Fraction(-1), 0, 1) and head in INVERSES:
+        head, exponent = INVERSES[head], None
+    applied = _applied(head, _function_argument(parser), base)
+    return applied if exponent is None else Apply("pow", (applied, exponent))
+
+
+def _applied(head: str, argument: Node, base: Node | None) -> Node:
+    if head in ("gcd", "lcm", "max", "min"):
+        if not isinstance(argument, Collection):
+            raise StrangeAnswerError(f"{head} of a single value")
+        return Apply(head, argument.items)
+    match head:
+        case "log":
+            return Apply("log", (argument, base or Number(Fraction(10))))
+        case "exp":
+            return Apply("pow", (Apply("e"), argument))
+        case "sqrt" | "cbrt":
+            degree = Fraction(1, 2) if head == "sqrt" else Fraction(1, 3)
+            return Apply("pow", (argument, Number(degree)))
+        case _:
+            return Apply(head, (argument,))
+
+
+def _function_argument(parser: "Parser") -> Node:
+    """Read `(x)`, `{x}` or a product without signs that ends before the next function."""
+    if parser.peek.text in ("(", "{"):
+        return atom(parser) if parser.peek.text == "(" else braced(parser)
+    factors = [parser.expression(21)]
+    while starts_factor(parser, factors[-1]) and not _is_function(parser.peek) and parser.peek.text != "(":
+        factors.append(parser.expression(21))
+    return factors[0] if len(factors) == 1 else Apply("mul", tuple(factors))
+
+
+def _is_function(token: Token) -> bool:
+    return token.text.lstrip("\\") in FUNCTIONS
+
+
+def _bracket(parser: "Parser", mark: str) -> Node:
+    match mark:
+        case "(" | "[":
+            return _round_or_square(parser, mark)
+        case "{":
+            return _plain_braces(parser)
+        case "|":
+            parser.open_bars += 1
+            inside = parser.expression()
+            parser.expect("|")
+            parser.open_bars -= 1
+            return Apply("abs", (inside,))
+        case _:
+            raise StrangeAnswerError(f"unexpected {mark!r}")
+
+
+def _round_or_square(parser: "Parser", opening: str) -> Node:
+    bars, parser.open_bars = parser.open_bars, 0
+    items = [parser.relation()]
+    while parser.accept(",") or parser.accept(";"):
+        items.append(parser.relation())
+    parser.open_bars = bars
+    closing = parser.next().text
+    if closing not in (")", "]"):
+        raise StrangeAnswerError(f"{opening!r} is never closed")
+    if len(items) == 1 and (opening == "(") == (closing == ")"):
+        return items[0]
+    if opening == "(" and closing == ")":
+        return Collection(Kind.TUPLE, tuple(items))
+    if len(items) == 2:
+        return Interval(items[0], items[1], low_closed=opening == "[", high_closed=closing == "]")
+    if opening == "[" and closing == "]":
+        return Collection(Kind.TUPLE, tuple(items))
+    raise StrangeAnswerError("brackets that do not match")
+
+
+def _plain_braces(parser: "Parser") -> Node:
+    """Braces group in LaTeX; with several items they are a set written plainly."""
+    if parser.accept("}"):
+        return Apply("empty")
+    node = parser.values()
+    parser.expect("}")
+    if isinstance(node, Collection) and node.kind is Kind.LIST:
+        return Collection(Kind.SET, node.items)
+    return node
+
+
+def _set(parser: "Parser", closing: str) -> Node:
+    if parser.accept(closing):
+        return Apply("empty")
+    return _items(parser, closing, Kind.SET)
+
+
+def _items(parser: "Parser", closing: str, kind: Kind) -> Node:
+    items = [parser.relation()]
+    while parser.accept(",") or parser.accept(";"):
+        items.append(parser.relation())
+    parser.expect(closing)
+    return Collection(kind, tuple(items))
+
+
+def _matrix(parser: "Parser") -> Node:
+    name = _environment(parser)
+    if name not in _MATRICES:
+        raise StrangeAnswerError(f"unknown environment {name!r}")
+    if name == "array" and parser.accept("{"):
+        while not parser.accept("}"):
+            if parser.next().kind is TokenKind.END:
+                raise StrangeAnswerError("an array without an end")
+    rows: list[Node] = []
+    row: list[Node] = [parser.relation()]
+    while not parser.accept("\\end"):
+        if parser.accept("&"):
+            row.append(parser.relation())
+            continue
+        parser.expect("\\\\")
+        rows.append(Collection(Kind.ROW, tuple(row)))
+        row = [] if parser.looking_at("\\end") else [parser.relation()]
+    if _name_after(parser) != name:
+        raise StrangeAnswerError("an environment with another's end")
+    if row:
+        rows.append(Collection(Kind.ROW, tuple(row)))
+    return Collection(Kind.MATRIX, tuple(rows))
+
+
+def _environment(parser: "Parser") -> str:
+    return re.sub(r"\*$", "", _name_after(parser))
+
+
+def _name_after(parser: "Parser") -> str:
+    parser.expect("{")
+    name = parser.next().text
+    parser.accept("*")
+    parser.expect("}")
+    return name

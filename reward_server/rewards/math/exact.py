@@ -1,0 +1,158 @@
+"""Exact rational evaluation of a tree, with every size predicted before it is computed.
+
+A power, factorial or binomial names numbers far larger than itself; each is bounded by
+the bit length of its result, so that `9^{9^9}` is refused rather than built.
+"""
+
+import math
+from fractions import Fraction
+
+from reward_server.rewards.math.tree import Apply, Node, Number, StrangeAnswerError, TooLargeError
+
+# 10**10_000 has 33,220 bits.
+MAX_BITS = 1 << 16
+# 3000! has 30,336 bits.
+MAX_FACTORIAL = 3_000
+_MAX_ROOT = 64
+
+
+def rational(node: Node) -> Fraction | None:
+    """Return the value if it is rational and can be had by rational steps alone, else None.
+
+    Raises:
+        TooLargeError: a step's result would be over `MAX_BITS`.
+        StrangeAnswerError: division by zero, or a function outside its domain.
+    """
+    if isinstance(node, Number):
+        return node.value
+    if not isinstance(node, Apply) or not node.args:
+        return None
+    values: list[Fraction] = []
+    for part in node.args:
+        value = rational(part)
+        if value is None:
+            return None
+        values.append(value)
+    return _bounded(_applied(node.head, values))
+
+
+def power(base: Fraction, exponent: Fraction) -> Fraction | None:
+    """Return base**exponent if rational. An odd root of a negative number is the real one.
+
+    Raises:
+        TooLargeError: the result would be over `MAX_BITS`.
+        StrangeAnswerError: zero to a negative power.
+    """
+    if not base:
+        if exponent < 0:
+            raise StrangeAnswerError("zero to a negative power")
+        return Fraction(1 if exponent == 0 else 0)
+    size = max(base.numerator.bit_length(), base.denominator.bit_length()) - 1
+    if size * abs(exponent) > MAX_BITS:
+        raise TooLargeError("a power with too many digits")
+    root = base if exponent.denominator == 1 else _root(base, exponent.denominator)
+    # A base of 1 or -1 has size 0, whatever the exponent.
+    times = exponent.numerator if size else exponent.numerator % 2
+    return None if root is None else root**times
+
+
+def _root(value: Fraction, degree: int) -> Fraction | None:
+    if degree > _MAX_ROOT or (value < 0 and degree % 2 == 0):
+        return None
+    above = _integer_root(abs(value.numerator), degree)
+    below = _integer_root(value.denominator, degree)
+    if above is None or below is None:
+        return None
+    return Fraction(above if value > 0 else -above, below)
+
+
+def _integer_root(value: int, degree: int) -> int | None:
+    if degree == 2:
+        root = math.isqrt(value)
+    else:
+        # Newton's method from above on integers.
+        root = 1 << -(-value.bit_length() // degree)
+        while (lower := ((degree - 1) * root + value // root ** (degree - 1)) // degree) < root:
+            root = lower
+    return root if root**degree == value else None
+
+
+def _bounded(value: Fraction | None) -> Fraction | None:
+    if value is not None and max(value.numerator.bit_length(), value.denominator.bit_length()) > MAX_BITS:
+        raise TooLargeError("a number with too many digits")
+    return value
+
+
+def _applied(head: str, values: list[Fraction]) -> Fraction | None:
+    match head, values:
+        case "add", _:
+            return sum(values, Fraction(0))
+        case "mul", _:
+            return _product(values)
+        case "div", [above, below]:
+            if not below:
+                raise StrangeAnswerError("division by zero")
+            return above / below
+        case "pow", [base, exponent]:
+            return power(base, exponent)
+        case "neg", [value]:
+            return -value
+        case "degrees", [value]:
+            return value  # an angle in degrees equals its bare number
+        case "percent", [value]:
+            return value / 100
+        case "max", _:
+            return max(values)
+        case "min", _:
+            return min(values)
+        case _:
+            return _function(head, values)
+
+
+def _product(values: list[Fraction]) -> Fraction:
+    product = Fraction(1)
+    for value in values:
+        product *= value
+        _bounded(product)
+    return product
+
+
+def _function(head: str, values: list[Fraction]) -> Fraction | None:
+    match head, values:
+        case "abs", [value]:
+            return abs(value)
+        case "floor", [value]:
+            return Fraction(math.floor(value))
+        case "ceil", [value]:
+            return Fraction(math.ceil(value))
+        case "log", [value, base]:
+            return _logarithm(value, base)
+        case "factorial" | "binomial" | "gcd" | "lcm", _:
+            return _of_integers(head, values)
+        case _:
+            return None
+
+
+def _of_integers(head: str, values: list[Fraction]) -> Fraction:
+    if any(value.denominator != 1 for value in values):
+        raise StrangeAnswerError(f"{head} of a fraction")
+    numbers = [int(value) for value in values]
+    if head in ("gcd", "lcm"):
+        return Fraction(math.gcd(*numbers) if head == "gcd" else math.lcm(*numbers))
+    if any(number < 0 for number in numbers):
+        raise StrangeAnswerError(f"{head} of a negative number")
+    if max(numbers) > MAX_FACTORIAL:
+        raise TooLargeError(f"{head} of a number over {MAX_FACTORIAL}")
+    return Fraction(math.factorial(*numbers) if head == "factorial" else math.comb(*numbers))
+
+
+def _logarithm(value: Fraction, base: Fraction) -> Fraction | None:
+    """Return log_base(value) where it is an integer, found by size and then checked exactly."""
+    if value <= 0 or base <= 0 or base == 1:
+        raise StrangeAnswerError("a logarithm outside its domain")
+    guess = round((_log2(value)) / _log2(base))
+    return Fraction(guess) if power(base, Fraction(guess)) == value else None
+
+
+def _log2(value: Fraction) -> float:
+    return math.log2(value.numerator) - math.log2(value.denominator)

@@ -1,0 +1,140 @@
+"""Layers 0 to 4: everything that is decided without another process.
+
+layer       decides
+text        the same characters, up to spacing and what was peeled off
+numbers     two plain numbers, with their units
+values      shapes, exact rationals, samples at 100 digits
+algebra     what is left: see `symbolic`, in a worker
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from fractions import Fraction
+
+from reward_server.rewards.math.compare import check_values, compare
+from reward_server.rewards.math.peeling import canonical
+from reward_server.rewards.math.reading import PERCENT, Reading, bare, read, scaled
+from reward_server.rewards.math.sampled import POINTS, Match, Sampler
+from reward_server.rewards.math.tree import Apply, Node, Number, StrangeAnswerError, children, symbols
+from reward_server.rewards.math.units import Unit
+
+# In steps of about 4 microseconds; more than this is left to a worker.
+MAX_INLINE_STEPS = 500
+_DEAR_STEPS = 8
+_CHEAP_HEADS = frozenset(("add", "mul", "neg", "div", "percent", "degrees", "pi", "e", "i"))
+
+
+class Layer(Enum):
+    """Which layer decided."""
+
+    TEXT = "text"
+    NUMBERS = "numbers"
+    VALUES = "values"
+    ALGEBRA = "algebra"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judged:
+    """Decided here."""
+
+    correct: bool
+    layer: Layer
+    answer: str
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Undecided:
+    """For a worker: the two trees, brought to the same unit."""
+
+    gold: Node
+    answer: Node
+    text: str
+
+
+def read_gold(sampler: Sampler, text: str) -> Reading:
+    """Read a reference answer; of a worked solution, what follows its last `####`.
+
+    Raises:
+        StrangeAnswerError: it is empty, cannot be read, or has no value.
+    """
+    final = bare(text.rpartition("####")[2])
+    if not final:
+        raise StrangeAnswerError("empty")
+    gold = read(final)
+    if steps(gold.node) <= MAX_INLINE_STEPS:
+        check_values(sampler, gold.node)
+    return gold
+
+
+def judge(sampler: Sampler, gold: Reading, answer: str) -> Judged | Undecided:
+    """Judge a non-empty answer.
+
+    Raises:
+        StrangeAnswerError: the answer cannot be read as one answer.
+        TooLargeError: the answer is over the limits.
+    """
+    text = bare(answer)
+    if canonical(text) == gold.canonical:
+        return Judged(correct=True, layer=Layer.TEXT, answer=text)
+    if _same_words(gold, text):
+        return Judged(correct=True, layer=Layer.TEXT, answer=text)
+    reading = read(text)
+    plain = isinstance(gold.node, Number) and isinstance(reading.node, Number)
+    layer = Layer.NUMBERS if plain else Layer.VALUES
+    pairs = _in_one_unit(gold, reading)
+    if not pairs:
+        return Judged(correct=False, layer=layer, answer=text, note=", units differ")
+    matches: list[Match] = []
+    for left, right in pairs:
+        if not plain and steps(left) + steps(right) > MAX_INLINE_STEPS:
+            return Undecided(gold=left, answer=right, text=text)
+        matches.append(compare(sampler, left, right))
+    if Match.EQUAL in matches:
+        return Judged(correct=True, layer=layer, answer=text)
+    if Match.UNKNOWN in matches:
+        left, right = pairs[matches.index(Match.UNKNOWN)]
+        return Undecided(gold=left, answer=right, text=text)
+    return Judged(correct=False, layer=layer, answer=text)
+
+
+def steps(node: Node) -> int:
+    """Estimate what sampling a tree costs, in steps of about 4 microseconds."""
+    once = _steps_once(node)
+    return once * POINTS if symbols(node) else once
+
+
+def _steps_once(node: Node) -> int:
+    own = 1 if not isinstance(node, Apply) or node.head in _CHEAP_HEADS else _DEAR_STEPS
+    return own + sum(_steps_once(part) for part in children(node))
+
+
+def _same_words(gold: Reading, text: str) -> bool:
+    """Compare words without case: "Yes" and "yes"; single letters keep theirs."""
+    return len(text) > 1 and text.isalpha() and text.lower() == gold.canonical.lower()
+
+
+def _in_one_unit(gold: Reading, answer: Reading) -> list[tuple[Node, Node]]:
+    """Return the pairs of which one must be equal; none if the units do not go together."""
+    left, right = _kind(gold.unit), _kind(answer.unit)
+    if left is None or right is None:
+        pairs = [(gold.node, answer.node)]
+        if PERCENT in (left, right):
+            hundredth = Fraction(1, 100)
+            percent_side = gold.node if left == PERCENT else answer.node
+            as_fraction = scaled(_without_decimals(percent_side), hundredth)
+            pairs.append((as_fraction, answer.node) if left == PERCENT else (gold.node, as_fraction))
+        return pairs
+    if left.dimension != right.dimension:
+        return []
+    return [(gold.node, scaled(answer.node, right.scale / left.scale))]
+
+
+def _kind(unit: Unit | None) -> Unit | None:
+    """Return None for no unit and for one that says nothing, such as "in total"."""
+    return unit if unit is not None and unit.dimension else None
+
+
+def _without_decimals(node: Node) -> Node:
+    """Forget how many decimals were shown: a hundredth of a rounded number is rounded elsewhere."""
+    return Number(node.value) if isinstance(node, Number) else node

@@ -1,0 +1,237 @@
+"""A Pratt parser from tokens to the tree, for a closed subset of LaTeX and plain notation.
+
+This module holds the operators and what joins whole values (lists, relations, unions,
+ratios). `atoms` holds what an operand can be. Recursion is bounded by `MAX_DEPTH`, size
+by `MAX_NODES`, so that hostile text costs no more than honest text.
+"""
+
+import re
+from fractions import Fraction
+
+from reward_server.rewards.math import atoms
+from reward_server.rewards.math.tokens import Token, TokenKind, tokenize
+from reward_server.rewards.math.tree import (
+    MAX_DEPTH,
+    MAX_NODES,
+    Apply,
+    Collection,
+    Kind,
+    Node,
+    Number,
+    Relation,
+    StrangeAnswerError,
+    Text,
+    TooLargeError,
+    children,
+)
+
+RELATIONS = {
+    "=": "=", "\\approx": "=", "<": "<", "\\lt": "<", ">": ">", "\\gt": ">", "<=": "<=", "\\le": "<=",
+    "\\leq": "<=", "\\leqslant": "<=", ">=": ">=", "\\ge": ">=", "\\geq": ">=", "\\geqslant": ">=",
+    "!=": "!=", "\\ne": "!=", "\\neq": "!=", "\\in": "in", "\\equiv": "=",
+}  # fmt: skip
+SEPARATORS = frozenset((",", ";", "and", "or", "\\lor", "\\vee", "\\land", "\\wedge"))
+
+# Operator -> head, how tightly it holds its left operand, and its right one.
+BINARY = {
+    "\\cup": ("union", 4, 5), "\\cap": ("intersection", 6, 7), "\\setminus": ("setminus", 4, 5),
+    "\\backslash": ("setminus", 4, 5), ":": ("ratio", 8, 9), "+": ("add", 10, 11), "-": ("sub", 10, 11),
+    "\\pm": ("pm", 10, 11), "\\mp": ("pm", 10, 11), "*": ("mul", 20, 21), "\\cdot": ("mul", 20, 21),
+    "\\times": ("mul", 20, 21), "\\ast": ("mul", 20, 21), "/": ("div", 20, 21), "\\div": ("div", 20, 21),
+    "^": ("pow", 40, 39), "**": ("pow", 40, 39),
+}  # fmt: skip
+IMPLICIT_PRODUCT = 20
+PREFIX = 21
+POSTFIX = 50
+_POSTFIX_HEADS = {"!": "factorial", "%": "percent", "\\%": "percent"}
+_DEGREES = ("\\circ", "\\degree")
+
+_WORDS = re.compile(r"(?:\\text\s*\{)?([A-Za-z][A-Za-z'.-]*(?:[ ,]+[A-Za-z'.-]+)*)\}?\.?")
+_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+
+
+def parse(text: str) -> Node:
+    """Read a cleaned answer.
+
+    Raises:
+        StrangeAnswerError: not of the subset.
+        TooLargeError: over the limits.
+    """
+    text = text.replace("{,}", ",").replace("\\!", "")
+    if "," in text and not any(opening in text for opening in ("(", "[", "\\{")):
+        text = _THOUSANDS.sub(lambda found: found[0].replace(",", ""), text)
+    words = _words(text)
+    if words is not None:
+        return words
+    parser = Parser(tokenize(text))
+    node = parser.values()
+    if parser.peek.kind is not TokenKind.END:
+        raise StrangeAnswerError(f"unexpected {parser.peek.text!r}")
+    _measure(node)
+    return node
+
+
+def _words(text: str) -> Text | None:
+    """Read plain words; a single letter is a symbol, and two letters are a product."""
+    found = _WORDS.fullmatch(text)
+    if found is None:
+        return None
+    words = found[1].rstrip(".")
+    if "\\text" not in text and (len(words) < 3 or words in atoms.NAMES or _is_list_of_letters(words)):
+        return None
+    return Text(" ".join(words.lower().split()) if len(words) > 1 else words)
+
+
+def _is_list_of_letters(words: str) -> bool:
+    return all(len(word) <= 2 or word in ("and", "or") for word in re.split(r"[ ,]+", words))
+
+
+def _measure(root: Node) -> None:
+    """Raise `TooLargeError` over the limits; iterative, so that depth cannot hurt it."""
+    waiting: list[tuple[Node, int]] = [(root, 1)]
+    count = 0
+    while waiting:
+        node, depth = waiting.pop()
+        count += 1
+        if count > MAX_NODES or depth > MAX_DEPTH:
+            raise TooLargeError(f"over {MAX_NODES} terms or {MAX_DEPTH} levels")
+        waiting.extend((part, depth + 1) for part in children(node))
+
+
+class Parser:
+    """A position in the tokens, and the rules for what joins operands."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self._tokens = tokens
+        self._position = 0
+        self._depth = 0
+        self.open_bars = 0
+
+    @property
+    def peek(self) -> Token:
+        return self._tokens[self._position]
+
+    def next(self) -> Token:
+        token = self._tokens[self._position]
+        if token.kind is not TokenKind.END:
+            self._position += 1
+        return token
+
+    def accept(self, text: str) -> bool:
+        """Step over the token if it is this mark, command or word."""
+        token = self.peek
+        if token.text == text and token.kind not in (TokenKind.TEXT, TokenKind.END):
+            self._position += 1
+            return True
+        return False
+
+    def expect(self, text: str) -> None:
+        if not self.accept(text):
+            raise StrangeAnswerError(f"expected {text!r}, found {self.peek.text!r}")
+
+    def replace_next(self, token: Token) -> None:
+        """Put back the rest of a token of which only a part was used."""
+        self._tokens[self._position] = token
+
+    def looking_at(self, *texts: str) -> bool:
+        """Tell whether the next tokens are exactly these."""
+        return all(
+            self._position + offset < len(self._tokens) and self._tokens[self._position + offset].text == text
+            for offset, text in enumerate(texts)
+        )
+
+    def values(self) -> Node:
+        """One value, or a list of them."""
+        items = [self.relation()]
+        while self._at_separator():
+            while self._at_separator():
+                self.next()
+            if self.peek.kind is TokenKind.END:
+                break
+            items.append(self.relation())
+        return items[0] if len(items) == 1 else Collection(Kind.LIST, tuple(items))
+
+    def _at_separator(self) -> bool:
+        return self.peek.text in SEPARATORS
+
+    def relation(self) -> Node:
+        """An expression, or a chain of them with relations between."""
+        sides = [self.expression()]
+        operators: list[str] = []
+        while self.peek.text in RELATIONS and self.peek.kind is not TokenKind.TEXT:
+            operators.append(RELATIONS[self.next().text])
+            sides.append(self.expression())
+        return Relation(tuple(operators), tuple(sides)) if operators else sides[0]
+
+    def expression(self, least: int = 0) -> Node:
+        """An operand and all operators that hold their left side at least this tightly."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise TooLargeError(f"nested deeper than {MAX_DEPTH} levels")
+        left = self._operand()
+        while (extended := self._extend(left, least)) is not None:
+            left = extended
+        self._depth -= 1
+        return left
+
+    def _operand(self) -> Node:
+        sign = self.peek.text
+        if sign in ("-", "+", "\\pm", "\\mp"):
+            self.next()
+            operand = self.expression(PREFIX)
+            if sign == "+":
+                return operand
+            return negated(operand) if sign == "-" else Apply("pm", (Number(Fraction(0)), operand))
+        return atoms.atom(self)
+
+    def _extend(self, left: Node, least: int) -> Node | None:
+        """Apply the next operator to `left`, or return None if it is not ours to apply."""
+        token = self.peek
+        if token.kind in (TokenKind.END, TokenKind.TEXT):
+            return None
+        if token.text in _POSTFIX_HEADS and least <= POSTFIX:
+            self.next()
+            return Apply(_POSTFIX_HEADS[token.text], (left,))
+        if token.text in BINARY:
+            return self._extend_binary(left, least)
+        if least <= IMPLICIT_PRODUCT and atoms.starts_factor(self, left):
+            return joined("mul", left, self.expression(PREFIX))
+        return None
+
+    def _extend_binary(self, left: Node, least: int) -> Node | None:
+        head, hold_left, hold_right = BINARY[self.peek.text]
+        if hold_left < least:
+            return None
+        self.next()
+        if head == "pow":
+            return self._power(left)
+        right = self.expression(hold_right)
+        if head == "sub":
+            return joined("add", left, negated(right))
+        if head == "ratio":
+            items = left.items if isinstance(left, Collection) and left.kind is Kind.RATIO else (left,)
+            return Collection(Kind.RATIO, (*items, right))
+        return joined(head, left, right) if head in ("add", "mul") else Apply(head, (left, right))
+
+    def _power(self, base: Node) -> Node:
+        for name in _DEGREES:
+            if self.accept(name):
+                return Apply("degrees", (base,))
+            if self.looking_at("{", name, "}"):
+                for _ in range(3):
+                    self.next()
+                return Apply("degrees", (base,))
+        return Apply("pow", (base, atoms.exponent_or_base(self)))
+
+
+def joined(head: str, left: Node, right: Node) -> Node:
+    """Return a flat sum or product: `a + b + c` is one level deep, not two."""
+    parts = left.args if isinstance(left, Apply) and left.head == head else (left,)
+    return Apply(head, (*parts, right))
+
+
+def negated(node: Node) -> Node:
+    """Return the negation, folded into a literal."""
+    if isinstance(node, Number):
+        return Number(-node.value, node.decimals, node.digits)
+    return Apply("neg", (node,))

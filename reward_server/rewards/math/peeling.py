@@ -1,0 +1,129 @@
+"""What stands around an answer, and which text is the answer.
+
+Peels math delimiters, boxes, emphasis, "the answer is", `####`. Prose is never searched
+for numbers: only these closed forms are taken off. Two different boxes, or a box that
+the words around it take back, are no single answer.
+"""
+
+import re
+
+from reward_server.rewards.math.tree import StrangeAnswerError
+
+_MOST_LAYERS = 12
+_PAIRS = (
+    ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'),
+)  # fmt: skip
+_LEAD = re.compile(
+    r"(?:(?:so|thus|therefore|hence)[ ,]+)?(?:(?:the|my|our) )?(?:final |correct )?answer *(?:is(?![a-z])|:|=) *:?",
+    re.IGNORECASE,
+)
+_BOXES = ("\\boxed", "\\fbox")
+_CANCELS = re.compile(
+    r"(?<![a-z])(?:not|no|or|and|never|isn't|wrong|incorrect|either|maybe)(?![a-z])", re.IGNORECASE
+)
+_SPACING = re.compile(r"\s+|\\left(?![a-z])|\\right(?![a-z])|\\[!,;: ]|~")
+
+
+class SeveralAnswersError(StrangeAnswerError):
+    """The text names more than one answer, or takes its answer back."""
+
+
+def peel(text: str) -> str:
+    """Return the answer without what stands around it.
+
+    Raises:
+        SeveralAnswersError: no single answer is named.
+    """
+    if "####" in text:
+        text = _after_marker(text)
+    if "\\boxed" in text or "\\fbox" in text:
+        text = _in_box(text)
+    for _ in range(_MOST_LAYERS):
+        inner = _one_layer(text)
+        if inner == text:
+            break
+        text = inner
+    return text
+
+
+def canonical(text: str) -> str:
+    """Return the text without what only spaces it out, and with one name for each fraction."""
+    return _SPACING.sub("", text).replace("dfrac", "frac").replace("tfrac", "frac")
+
+
+def _after_marker(text: str) -> str:
+    _, marker, after = text.partition("####")
+    if "####" in after:
+        raise SeveralAnswersError("more than one ####")
+    return after.strip()
+
+
+def _one_layer(text: str) -> str:
+    bare = text.strip().rstrip(".,;:").rstrip()
+    for left, right in _PAIRS:
+        if bare.startswith(left) and bare.endswith(right) and len(bare) > len(left) + len(right):
+            inside = bare[len(left) : -len(right)]
+            if left not in inside and right not in inside:
+                return inside
+    if bare[:1] in ("=", "#"):
+        return bare[1:]
+    if bare.startswith("\\approx"):
+        return bare[len("\\approx") :]
+    if lead := _LEAD.match(bare):
+        return bare[lead.end() :]
+    return bare
+
+
+def _in_box(text: str) -> str:
+    boxes, outside = _split_boxes(text)
+    if not boxes:
+        raise StrangeAnswerError("a box that is never closed")
+    if len({canonical(box) for box in boxes}) > 1:
+        raise SeveralAnswersError(f"{len(boxes)} different boxes")
+    around = " ".join(outside)
+    if _CANCELS.search(around) or any(character.isdigit() for character in outside[-1]):
+        raise SeveralAnswersError("the words around the box take it back")
+    # What follows may be a unit: `\boxed{5} cm`.
+    after = outside[-1].strip(" .$*)]\\")
+    return f"{boxes[-1]} {after}" if after else boxes[-1]
+
+
+def _split_boxes(text: str) -> tuple[list[str], list[str]]:
+    """Return the contents of the outermost boxes, and the pieces of text around them; one linear scan."""
+    boxes: list[str] = []
+    outside: list[str] = []
+    position = 0
+    while (found := _next_box(text, position)) is not None:
+        start, opening = found
+        end = _closing_brace(text, opening)
+        if end is None:
+            break
+        outside.append(text[position:start])
+        boxes.append(text[opening + 1 : end])
+        position = end + 1
+    outside.append(text[position:])
+    return boxes, outside
+
+
+def _next_box(text: str, position: int) -> tuple[int, int] | None:
+    """Return where the next box begins and where its brace is."""
+    starts = [(text.find(box, position), len(box)) for box in _BOXES]
+    found = [(start, start + length) for start, length in starts if start >= 0]
+    if not found:
+        return None
+    start, after = min(found)
+    opening = text.find("{", after)
+    return (start, opening) if opening >= 0 and not text[after:opening].strip() else None
+
+
+def _closing_brace(text: str, opening: int) -> int | None:
+    depth = 0
+    for index in range(opening, len(text)):
+        character = text[index]
+        if character == "{":
+            depth += 1
+        elif character == "}":
+            depth -= 1
+            if depth == 0:
+                return index
+    return None

@@ -1,0 +1,95 @@
+"""From the text of an answer to a tree and a unit: cleaning, peeling, numbers, parsing."""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from reward_server.rewards.math.clean import clean
+from reward_server.rewards.math.numbers import Measured, read_number, read_unit
+from reward_server.rewards.math.parser import parse
+from reward_server.rewards.math.peeling import canonical, peel
+from reward_server.rewards.math.tree import Apply, Node, Number, TooLargeError
+from reward_server.rewards.math.units import Unit, lookup
+
+MAX_CHARACTERS = 2_000
+PERCENT = Unit(dimension=(("percent", 1),), scale=Fraction(1))
+DEGREES = Unit(dimension=(("angle", 1),), scale=Fraction(1))
+DOLLARS = Unit(dimension=(("dollar", 1),), scale=Fraction(1))
+_TOP_UNITS = {"percent": PERCENT, "degrees": DEGREES}
+
+_UNIT_COMMAND = re.compile(
+    r"(?:\\[ ,;!]|~|\s)*\\(?:text|mbox|mathrm|textrm|textbf|rm)\s*\{[^{}]*\}(?:\^\{?\d\}?|\^\{?\\circ\}?)?\s*$"
+)
+_LONGEST_UNIT = 80
+_OPEN_ENDED = frozenset("=+-*/^_,(<>{[")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """An answer as read. `text` is for people, `canonical` for comparison as a string."""
+
+    text: str
+    canonical: str
+    node: Node
+    unit: Unit | None
+
+
+def bare(text: str) -> str:
+    """Return the answer's own text, cleaned and peeled.
+
+    Raises:
+        TooLargeError: over `MAX_CHARACTERS`.
+        StrangeAnswerError: control characters, or no single answer.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise TooLargeError(f"{len(text)} characters")
+    return peel(clean(text))
+
+
+def read(text: str) -> Reading:
+    """Read a bare answer.
+
+    Raises:
+        StrangeAnswerError: not of the subset.
+        TooLargeError: over the limits.
+    """
+    measured = read_number(text) or _read_expression(text)
+    return Reading(text=text, canonical=canonical(text), node=measured.node, unit=measured.unit)
+
+
+def _read_expression(text: str) -> Measured:
+    body, unit = _split_unit(text)
+    for money in ("\\$", "$"):
+        if body.startswith(money):
+            body, unit = body[len(money) :], unit or DOLLARS
+    if unit is not None and (measured := read_number(body)) is not None and measured.unit is None:
+        return Measured(node=measured.node, unit=unit)
+    node = parse(body)
+    if isinstance(node, Apply) and node.head in _TOP_UNITS and unit is None:
+        return Measured(node=node.args[0], unit=_TOP_UNITS[node.head])
+    return Measured(node=node, unit=unit)
+
+
+def _split_unit(text: str) -> tuple[str, Unit | None]:
+    """Split `9\\pi \\text{ cm}^2` or `9\\pi cm^2` into expression and unit."""
+    tail_start = max(0, len(text) - _LONGEST_UNIT)
+    found = _UNIT_COMMAND.search(text, tail_start)
+    if found is not None:
+        body = text[: found.start()].rstrip()
+        unit = read_unit(found[0])
+        if body and unit is not None and body[-1] not in _OPEN_ENDED:
+            return body, unit
+    body, _, last = text.rpartition(" ")
+    word = last.partition("^")[0]
+    if body and len(word) > 1 and word.isalpha() and lookup(word) is not None and body[-1] not in _OPEN_ENDED:
+        return body, read_unit(last)
+    return text, None
+
+
+def scaled(node: Node, factor: Fraction) -> Node:
+    """Return `factor` times the node."""
+    if factor == 1:
+        return node
+    if isinstance(node, Number):
+        return Number(node.value * factor, node.decimals, node.digits)
+    return Apply("mul", (Number(factor), node))

@@ -1,0 +1,260 @@
+"""Evaluation of a tree to about 100 digits, at fixed points when it has free symbols.
+
+One clear disagreement proves two expressions different. Agreement to 80 digits at
+enough points is taken as equality (Schwartz and Zippel's argument for polynomials;
+for the rest no counter-example of this size is known to be written by accident).
+
+The domain is the reals: a point at which only one side is real says nothing, so that
+`ln x^2` and `2 ln x` agree, while `sqrt(x^2)` and `x` differ. `i` makes it complex.
+"""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from fractions import Fraction
+from typing import Any
+
+from mpmath.ctx_mp import MPContext  # pyright: ignore[reportUnknownVariableType]
+
+from reward_server.rewards.math import exact
+from reward_server.rewards.math.tree import (
+    Apply,
+    Node,
+    Number,
+    StrangeAnswerError,
+    Symbol,
+    TooLargeError,
+    has_head,
+)
+
+BITS = 350
+POINTS = 8
+ENOUGH_POINTS = 3
+# Base-2 magnitudes, relative to the larger side: below, equal; above, different.
+_EQUAL_BELOW = -260
+_DIFFERENT_ABOVE = -200
+# A value between these is small by nature, below the second by rounding.
+_TINY = -100
+_ROUNDING = -300
+# Beyond these, a step costs time or memory out of proportion.
+_MAX_MAGNITUDE = 1 << 17
+_MAX_ARGUMENT_MAGNITUDE = 512
+
+# mpmath has no type stubs; its numbers are `Any` inside this module only.
+Value = Any
+
+
+class Match(Enum):
+    """What is known of two values."""
+
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    UNKNOWN = "unknown"
+
+
+class UndefinedError(StrangeAnswerError):
+    """No value at this point: a pole, or outside a function's domain."""
+
+
+_ELEMENTARY = frozenset(
+    ["sin", "cos", "tan", "cot", "sec", "csc", "asin", "acos", "atan", "sinh", "cosh", "tanh", "ln"]
+)  # names in this package and in mpmath agree
+
+
+class Sampler:
+    """Evaluates trees in its own arithmetic context, so that nothing global is set."""
+
+    def __init__(self) -> None:
+        context: Any = MPContext()
+        context.prec = BITS
+        self._mp = context
+
+    def compare(self, gold: Node, answer: Node, names: Sequence[str]) -> Match:
+        """Compare two scalars at points for the free symbols `names`.
+
+        Raises:
+            TooLargeError: a value is over the limits.
+            StrangeAnswerError: a constant without a value.
+        """
+        if not names:
+            return self._close(self.value(gold, {}), self.value(answer, {}))
+        complex_too = has_head(gold, "i") or has_head(answer, "i")
+        agreeing = 0
+        for point in points(names):
+            match self._at(gold, answer, point, complex_too=complex_too):
+                case Match.EQUAL:
+                    agreeing += 1
+                case Match.DIFFERENT:
+                    return Match.DIFFERENT
+                case Match.UNKNOWN:
+                    pass
+        return Match.EQUAL if agreeing >= ENOUGH_POINTS else Match.UNKNOWN
+
+    def proportional(self, gold: Node, answer: Node, names: Sequence[str]) -> Match:
+        """Tell whether one is a constant multiple of the other; never DIFFERENT, for `0 = 0` has many forms."""
+        ratio: Value = None
+        agreeing = 0
+        for point in points(names):
+            try:
+                above, below = self.value(answer, point), self.value(gold, point)
+            except UndefinedError:
+                continue
+            if not above or not below:
+                continue
+            here = above / below
+            if ratio is not None and self._close(ratio, here) is not Match.EQUAL:
+                return Match.UNKNOWN
+            ratio = here
+            agreeing += 1
+        return Match.EQUAL if agreeing >= ENOUGH_POINTS else Match.UNKNOWN
+
+    def within(self, node: Node, center: Fraction, distance: Fraction) -> bool:
+        """Tell whether a constant lies within `distance` of `center`."""
+        return bool(abs(self.value(node, {}) - self._real(center)) <= self._real(distance))
+
+    def value(self, node: Node, point: Mapping[str, Fraction]) -> Value:
+        """Return the value at a point."""
+        match node:
+            case Number(value=value):
+                return self._real(value)
+            case Symbol(name=name):
+                return self._real(point[name])
+            case Apply(args=()):
+                return self._constant(node.head)
+            case Apply():
+                return self._bounded(self._applied(node, point))
+            case _:
+                raise StrangeAnswerError("a collection where a number should be")
+
+    def magnitude(self, value: Value) -> float:
+        """Return about log2 |value|, minus infinity for zero."""
+        return float("-inf") if not value else float(self._mp.mag(value))
+
+    def _at(self, gold: Node, answer: Node, point: Mapping[str, Fraction], *, complex_too: bool) -> Match:
+        try:
+            left, right = self.value(gold, point), self.value(answer, point)
+        except UndefinedError:
+            return Match.UNKNOWN
+        if not complex_too and not (self._is_real(left) and self._is_real(right)):
+            return Match.UNKNOWN
+        return self._close(left, right)
+
+    def _close(self, left: Value, right: Value) -> Match:
+        if self._mp.isinf(left) or self._mp.isinf(right):
+            return Match.EQUAL if left == right else Match.DIFFERENT
+        scale = max(self.magnitude(left), self.magnitude(right))
+        if scale > _TINY:
+            scale = max(scale, 0.0)  # near one, rounding is absolute: sin(pi) against 0
+        elif scale < _ROUNDING:
+            return Match.EQUAL
+        apart = self.magnitude(left - right) - scale
+        if apart < _EQUAL_BELOW:
+            return Match.EQUAL
+        return Match.DIFFERENT if apart > _DIFFERENT_ABOVE else Match.UNKNOWN
+
+    def _is_real(self, value: Value) -> bool:
+        return self._mp.isinf(value) or self.magnitude(self._mp.im(value)) < _EQUAL_BELOW
+
+    def _real(self, value: Fraction) -> Value:
+        return self._mp.mpf(value.numerator) / value.denominator
+
+    def _constant(self, head: str) -> Value:
+        match head:
+            case "pi":
+                return +self._mp.pi
+            case "e":
+                return +self._mp.e
+            case "i":
+                return self._mp.mpc(0, 1)
+            case "infinity":
+                return self._mp.inf
+            case _:
+                raise StrangeAnswerError(f"{head} where a number should be")
+
+    def _bounded(self, value: Value) -> Value:
+        if self._mp.isnan(value):
+            raise UndefinedError("no value")
+        if not self._mp.isinf(value) and self.magnitude(value) > _MAX_MAGNITUDE:
+            raise TooLargeError("a number with too many digits")
+        return value
+
+    def _applied(self, node: Apply, point: Mapping[str, Fraction]) -> Value:
+        values = [self.value(part, point) for part in node.args]
+        match node.head, values:
+            case "add", _:
+                return self._mp.fsum(values)
+            case "mul", _:
+                return self._mp.fprod(values)
+            case "div", [above, below]:
+                if not below:
+                    raise UndefinedError("division by zero")
+                return above / below
+            case "neg", [value]:
+                return -value
+            case "degrees", [value]:
+                return value
+            case "percent", [value]:
+                return value / 100
+            case "pow", [base, exponent]:
+                return self._power(base, exponent, exact.rational(node.args[1]))
+            case _:
+                return self._function(node, values)
+
+    def _power(self, base: Value, exponent: Value, rational: Fraction | None) -> Value:
+        if not base:
+            if not self._mp.re(exponent) > 0:
+                raise UndefinedError("zero to a power that is not positive")
+            return base
+        if (
+            abs(self.magnitude(base)) * abs(exponent) > _MAX_MAGNITUDE
+            or self.magnitude(exponent) > _MAX_MAGNITUDE
+        ):
+            raise TooLargeError("a power with too many digits")
+        if rational is not None and self._mp.im(base) == 0 and base < 0 and rational.denominator % 2:
+            root = -self._mp.root(-base, rational.denominator)
+            return root**rational.numerator
+        return self._mp.power(base, exponent)
+
+    def _function(self, node: Apply, values: list[Value]) -> Value:
+        if any(not self._mp.isfinite(v) or self.magnitude(v) > _MAX_ARGUMENT_MAGNITUDE for v in values):
+            raise TooLargeError(f"{node.head} of too large a number")
+        value = values[0]
+        if node.head in _ELEMENTARY:
+            if _is_degrees(node.args[0]):
+                value = value * self._mp.pi / 180
+            return self._elementary(node.head, value)
+        match node.head, values:
+            case "log", [_, base]:
+                return self._elementary("ln", value) / self._elementary("ln", base)
+            case "abs", _:
+                return abs(value)
+            case (("floor" | "ceil"), _):
+                return getattr(self._mp, node.head)(value)
+            case (("max" | "min"), _):
+                if not all(self._is_real(each) for each in values):
+                    raise UndefinedError("no order among complex numbers")
+                return (max if node.head == "max" else min)(values)
+            case _:
+                raise UndefinedError(f"{node.head} is not sampled")
+
+    def _elementary(self, name: str, value: Value) -> Value:
+        try:
+            return getattr(self._mp, name)(value)
+        except (ZeroDivisionError, ValueError) as error:
+            raise UndefinedError(f"{name} has no value here") from error
+
+
+def _is_degrees(node: Node) -> bool:
+    return isinstance(node, Apply) and node.head == "degrees"
+
+
+def points(names: Sequence[str]) -> list[dict[str, Fraction]]:
+    """Return fixed rational points: first positive ones, then of mixed sign, no two alike."""
+    return [{name: coordinate(name, index) for name in names} for index in range(POINTS)]
+
+
+def coordinate(name: str, index: int) -> Fraction:
+    """Return a rational in (-4, 4) that depends on name and point alone."""
+    seed = zlib.crc32(f"{name}:{index}".encode())
+    size = Fraction(seed % 1999 + 1, 499 + index)
+    return -size if index % 2 and seed & 0x10000 else size

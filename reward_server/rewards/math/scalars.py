@@ -1,0 +1,62 @@
+"""Are two numbers or expressions equal? Exactly where both are rational, else sampled.
+
+Decimals: a gold with at least three decimals is taken as rounded, and stands for any
+value that rounds to it if that value is not itself a short decimal; an answer with at
+least six digits stands for the irrational gold that it shows. Otherwise equality is
+exact, so 0.33 is not a third and 3.14 is not pi.
+"""
+
+from fractions import Fraction
+
+from reward_server.rewards.math import exact
+from reward_server.rewards.math.sampled import Match, Sampler
+from reward_server.rewards.math.tree import EMPTY, REALS, Node, Number, symbols
+
+SHOWN_DIGITS = 6
+ROUNDED_DECIMALS = 3
+
+
+def compare_scalars(sampler: Sampler, gold: Node, answer: Node) -> Match:
+    """Compare two numbers or expressions.
+
+    Raises:
+        TooLargeError: a value is over the limits.
+        StrangeAnswerError: a side has no mathematical sense.
+    """
+    left, right = exact.rational(gold), exact.rational(answer)
+    if left is not None and right is not None:
+        return known(left == right or _stands_for(gold, left, answer, right))
+    if gold in (EMPTY, REALS) or answer in (EMPTY, REALS):
+        return known(gold == answer)
+    names = sorted(symbols(gold) | symbols(answer))
+    match = sampler.compare(gold, answer, names)
+    if match is Match.DIFFERENT and not names and _shows_irrational(sampler, gold, answer):
+        return Match.EQUAL
+    return match
+
+
+def known(equal: bool) -> Match:
+    return Match.EQUAL if equal else Match.DIFFERENT
+
+
+def _stands_for(gold: Node, left: Fraction, answer: Node, right: Fraction) -> bool:
+    """Tell whether the gold is a rounded decimal of the rational answer."""
+    if not isinstance(gold, Number) or gold.decimals < ROUNDED_DECIMALS:
+        return False
+    long_enough = not (isinstance(answer, Number) and answer.decimals) or answer.digits >= SHOWN_DIGITS
+    return long_enough and _shows(left, gold.decimals, right)
+
+
+def _shows(shown: Fraction, decimals: int, value: Fraction) -> bool:
+    """Tell whether `value` rounds to `shown`, that is, lies within half a unit of its last place."""
+    return abs(shown - value) * 2 * 10**decimals <= 1
+
+
+def _shows_irrational(sampler: Sampler, gold: Node, answer: Node) -> bool:
+    for shown, other in ((gold, answer), (answer, gold)):
+        if not isinstance(shown, Number) or not shown.decimals:
+            continue
+        enough = shown.decimals >= ROUNDED_DECIMALS if shown is gold else shown.digits >= SHOWN_DIGITS
+        if enough and sampler.within(other, shown.value, Fraction(1, 2 * 10**shown.decimals)):
+            return True
+    return False

@@ -1,0 +1,200 @@
+"""Rewriting of trees into comparable shapes; no values are computed here.
+
+`x = 5` is named 5, `x > 3` is the interval (3, infinity), `1 \\pm 2` is two values.
+"""
+
+from fractions import Fraction
+
+from reward_server.rewards.math.tree import (
+    INFINITY,
+    MINUS_INFINITY,
+    REALS,
+    Apply,
+    Collection,
+    Interval,
+    Kind,
+    Node,
+    Number,
+    Relation,
+    StrangeAnswerError,
+    Symbol,
+    Text,
+    children,
+    has_head,
+    symbols,
+)
+
+_FUNCTION_NAMES = frozenset("fghpqFGHPQ")
+_MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
+
+
+def is_equation(node: Node) -> bool:
+    """Tell whether the node is one `left = right` or a chain of them."""
+    return isinstance(node, Relation) and set(node.operators) == {"="}
+
+
+def is_name(node: Node) -> bool:
+    """Tell whether the node only names a value: `x`, `AB`, `f(2)`."""
+    if isinstance(node, Symbol):
+        return True
+    if not isinstance(node, Apply) or node.head != "mul":
+        return False
+    first, *rest = node.args
+    called = isinstance(first, Symbol) and first.name in _FUNCTION_NAMES and len(rest) == 1
+    return called or all(isinstance(part, Symbol) for part in node.args)
+
+
+def named_value(node: Node) -> Node | None:
+    """Return what `x = ...` or `x \\in ...` gives a name to, else None."""
+    if not isinstance(node, Relation) or not is_name(node.sides[0]):
+        return None
+    if node.operators == ("in",):
+        return node.sides[1]
+    if not is_equation(node):
+        return None
+    rest = node.sides[1:]
+    return rest[0] if len(rest) == 1 else Relation(node.operators[1:], rest)
+
+
+def difference(equation: Relation) -> Node:
+    """Return `left - right`, whose zeros are the equation's solutions."""
+    return Apply("add", (equation.sides[0], Apply("neg", (equation.sides[-1],))))
+
+
+def is_set_of_reals(node: Node) -> bool:
+    """Tell whether the node is written so that it can only be a set of reals."""
+    if isinstance(node, Interval) or node == REALS:
+        return True
+    if isinstance(node, Apply):
+        return node.head in ("union", "intersection", "setminus")
+    if isinstance(node, Relation):
+        return not is_equation(node)
+    return isinstance(node, Collection) and node.kind is Kind.LIST and all(map(_is_inequality, node.items))
+
+
+def _is_inequality(node: Node) -> bool:
+    return isinstance(node, Relation) and not is_equation(node)
+
+
+def intervals(node: Node) -> tuple[Interval, ...] | None:
+    """Return the intervals whose union the node plainly is; None if that takes algebra."""
+    match node:
+        case Interval():
+            return (node,)
+        case Apply(head="reals"):
+            return (Interval(MINUS_INFINITY, INFINITY, low_closed=False, high_closed=False),)
+        case Collection(kind=Kind.TUPLE, items=(low, high)):
+            return (Interval(low, high, low_closed=False, high_closed=False),)
+        case Apply(head="union", args=parts) | Collection(kind=Kind.LIST, items=parts):
+            found = [intervals(part) for part in parts]
+            return None if None in found else tuple(each for group in found if group for each in group)
+        case Relation():
+            return _solved(node)
+        case _:
+            return None
+
+
+def _solved(relation: Relation) -> tuple[Interval, ...] | None:
+    """Read `x > a`, `a < x`, `a < x <= b`, `x \\ne a`, `x \\in S` as intervals."""
+    operators, sides = relation.operators, relation.sides
+    if operators == ("in",):
+        return intervals(sides[1]) if is_name(sides[0]) else None
+    if len(sides) == 3 and isinstance(sides[1], Symbol) and not symbols(sides[0]) and not symbols(sides[2]):
+        return _between(operators, sides)
+    if len(sides) != 2:
+        return None
+    left, right, operator = sides[0], sides[1], operators[0]
+    if isinstance(right, Symbol) and not isinstance(left, Symbol):
+        left, right, operator = right, left, _MIRRORED[operator]
+    return _one_sided(operator, right) if isinstance(left, Symbol) and not symbols(right) else None
+
+
+def _between(operators: tuple[str, ...], sides: tuple[Node, ...]) -> tuple[Interval, ...] | None:
+    low, _, high = sides
+    if set(operators) <= {">", ">="}:
+        low, high, operators = high, low, tuple(_MIRRORED[each] for each in reversed(operators))
+    if not set(operators) <= {"<", "<="}:
+        return None
+    return (Interval(low, high, low_closed=operators[0] == "<=", high_closed=operators[1] == "<="),)
+
+
+def _one_sided(operator: str, bound: Node) -> tuple[Interval, ...] | None:
+    below = Interval(MINUS_INFINITY, bound, low_closed=False, high_closed=operator == "<=")
+    above = Interval(bound, INFINITY, low_closed=operator == ">=", high_closed=False)
+    match operator:
+        case "<" | "<=":
+            return (below,)
+        case ">" | ">=":
+            return (above,)
+        case "!=":
+            return (below, above)
+        case _:
+            return None
+
+
+def expanded(node: Node) -> Node:
+    """Write both values of a plus-minus out, as a list or in place among other items.
+
+    Raises:
+        StrangeAnswerError: more than one plus-minus in a value.
+    """
+    if isinstance(node, Collection) and node.kind in (Kind.LIST, Kind.SET):
+        return Collection(node.kind, tuple(each for item in node.items for each in _variants(item)))
+    variants = _variants(node)
+    return node if len(variants) == 1 else Collection(Kind.LIST, variants)
+
+
+def _variants(node: Node) -> tuple[Node, ...]:
+    if not has_head(node, "pm"):
+        return (node,)
+    if _count_plus_minus(node) > 1:
+        raise StrangeAnswerError("more than one plus-minus")
+    return (_with_sign(node, plus=True), _with_sign(node, plus=False))
+
+
+def _count_plus_minus(node: Node) -> int:
+    own = int(isinstance(node, Apply) and node.head == "pm")
+    return own + sum(_count_plus_minus(part) for part in children(node))
+
+
+def _with_sign(node: Node, *, plus: bool) -> Node:
+    match node:
+        case Apply(head="pm", args=(left, right)):
+            return Apply("add", (left, right if plus else Apply("neg", (right,))))
+        case Apply():
+            return Apply(node.head, tuple(_with_sign(part, plus=plus) for part in node.args))
+        case Relation():
+            return Relation(node.operators, tuple(_with_sign(part, plus=plus) for part in node.sides))
+        case Collection():
+            return Collection(node.kind, tuple(_with_sign(part, plus=plus) for part in node.items))
+        case _:
+            return node
+
+
+def ratio_as_quotient(node: Node) -> Node:
+    """Return `a:b` as `a/b`; anything else as it is."""
+    if isinstance(node, Collection) and node.kind is Kind.RATIO and len(node.items) == 2:
+        return Apply("div", node.items)
+    return node
+
+
+def crossed(one: Collection, other: Collection) -> tuple[Node, ...]:
+    """Return each item of `one` times the first of `other`: equal both ways for equal ratios."""
+    return tuple(Apply("mul", (item, other.items[0])) for item in one.items)
+
+
+def spelled(node: Node) -> str | None:
+    """Return a node as words if it is words, or one letter."""
+    match node:
+        case Text(words=words):
+            return words
+        case Symbol(name=name):
+            return name
+        case Apply(head=head, args=()) if len(head) == 1:
+            return head
+        case _:
+            return None
+
+
+def number(value: int | Fraction) -> Number:
+    return Number(Fraction(value))

@@ -1,0 +1,105 @@
+"""Layer 5, in a worker: computer algebra on trees, never on text.
+
+Only this module and `sympy_trees` import sympy, and only a worker imports them. Nothing
+here bounds time or memory: the worker that runs it is killed from outside.
+"""
+
+from typing import Any
+
+import sympy
+
+from reward_server.rewards.math import shapes
+from reward_server.rewards.math.compare import compare as compare_trees
+from reward_server.rewards.math.sampled import Match, Sampler
+from reward_server.rewards.math.sympy_trees import expression, real_set
+from reward_server.rewards.math.tree import (
+    Apply,
+    Collection,
+    Interval,
+    Node,
+    Relation,
+    StrangeAnswerError,
+    Text,
+    TooLargeError,
+    from_json,
+    symbols,
+    to_json,
+)
+
+# How sympy says that it cannot answer a question.
+REFUSALS = (
+    NotImplementedError,
+    ValueError,
+    TypeError,
+    ZeroDivisionError,
+    RecursionError,
+    sympy.PolynomialError,
+)
+
+
+def compare(payload: dict[str, Any]) -> dict[str, str]:
+    """Compare two trees: {"gold", "answer"} to {"match"} or {"strange" | "too_large"}."""
+    gold, answer = from_json(payload["gold"]), from_json(payload["answer"])
+    try:
+        match = compare_trees(Sampler(), gold, answer)
+        if match is Match.UNKNOWN:
+            match = _by_algebra(gold, answer)
+    except TooLargeError as error:
+        return {"too_large": str(error)}
+    except StrangeAnswerError as error:
+        return {"strange": str(error)}
+    return {"match": match.value}
+
+
+def warm_up() -> None:
+    """Compare one pair of each shape, so that the first real one finds everything imported."""
+    x, y = shapes.number(1), shapes.number(2)
+    pair = Interval(x, y, low_closed=True, high_closed=False)
+    compare({"gold": to_json(pair), "answer": to_json(x)})
+    symbol = sympy.Symbol("x", real=True)
+    sympy.simplify(sympy.sin(symbol) ** 2 + sympy.cos(symbol) ** 2 - 1)
+    sympy.solve_univariate_inequality(symbol**2 < 4, symbol, relational=False)
+
+
+def simplify(payload: dict[str, Any]) -> None:
+    """Compare {"gold"} with twice itself, for what it costs alone."""
+    gold = from_json(payload["gold"])
+    _by_algebra(gold, Apply("add", (gold, gold)))
+
+
+def _by_algebra(gold: Node, answer: Node) -> Match:
+    try:
+        return Match.EQUAL if _proved_equal(gold, answer) else Match.UNKNOWN
+    except REFUSALS:
+        return Match.UNKNOWN
+
+
+def _proved_equal(gold: Node, answer: Node) -> bool:
+    if shapes.is_set_of_reals(gold) or shapes.is_set_of_reals(answer):
+        return _equal_sets(gold, answer)
+    if isinstance(gold, Relation) and isinstance(answer, Relation):
+        return _equal_equations(gold, answer)
+    if isinstance(gold, Collection | Text | Interval) or isinstance(answer, Collection | Text | Interval):
+        return False
+    difference = expression(gold) - expression(answer)
+    return bool(difference == 0 or sympy.simplify(difference) == 0)
+
+
+def _equal_sets(gold: Node, answer: Node) -> bool:
+    names = symbols(gold) | symbols(answer)
+    if len(names) > 1:
+        return False
+    left, right = real_set(gold), real_set(answer)
+    return bool(left == right or sympy.SymmetricDifference(left, right) == sympy.S.EmptySet)
+
+
+def _equal_equations(gold: Relation, answer: Relation) -> bool:
+    """Compare the zero sets of two equations by the square-free parts of their numerators."""
+    parts: list[Any] = []
+    for equation in (gold, answer):
+        numerator, _ = sympy.fraction(sympy.together(expression(shapes.difference(equation))))
+        names = sorted(numerator.free_symbols, key=str)
+        if not names or not numerator.is_polynomial(*names):
+            return False
+        parts.append(sympy.Poly(numerator, *names).sqf_part().monic())
+    return bool(parts[0] == parts[1])

@@ -1,0 +1,85 @@
+"""Text to tokens: one compiled pattern, one linear pass, no backtracking worth the name.
+
+The alphabet is closed: a character that is not of the subset ends the reading.
+"""
+
+import re
+from enum import Enum
+from typing import NamedTuple
+
+from reward_server.rewards.math.tree import StrangeAnswerError, TooLargeError
+
+MAX_TOKENS = 1200
+MAX_DIGITS = 60
+
+
+class TokenKind(Enum):
+    NUMBER = "number"
+    WORD = "word"  # a run of letters
+    COMMAND = "command"  # \name, or \ and one character
+    TEXT = "text"  # the contents of \text{...}
+    MARK = "mark"  # one character, or <= >= != **
+    END = "end"
+
+
+class Token(NamedTuple):
+    kind: TokenKind
+    text: str
+
+
+END = Token(TokenKind.END, "")
+
+_TOKEN = re.compile(
+    r"""\s+
+    |(?P<text>\\(?:text|textbf|textit|textrm|mbox|mathrm|operatorname|mathbf|textnormal)\s*\{(?P<inside>[^{}]*)\})
+    |(?P<command>\\(?:[A-Za-z]+|.))
+    |(?P<number>\d+(?:\.\d+)?|\.\d+)
+    |(?P<word>[A-Za-z]+)
+    |(?P<mark>\*\*|<=|>=|!=|[-+*/^_=<>(){}\[\]|,;:!'&%])
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_SPACING = frozenset(
+    ("\\!", "\\,", "\\;", "\\:", "\\ ", "\\quad", "\\qquad", "\\left", "\\right", "\\displaystyle")
+)
+_SPACING_MORE = frozenset(
+    ("\\bigl", "\\bigr", "\\big", "\\Big", "\\Bigl", "\\Bigr", "\\limits", "\\textstyle")
+)
+_SKIPPED = _SPACING | _SPACING_MORE
+
+
+def tokenize(text: str) -> list[Token]:
+    """Split the text, dropping what only spaces it out; ends with `END`.
+
+    Raises:
+        StrangeAnswerError: a character that no mathematical answer of the subset has.
+        TooLargeError: too many tokens, or a number with too many digits.
+    """
+    tokens: list[Token] = []
+    position = 0
+    while position < len(text):
+        found = _TOKEN.match(text, position)
+        if found is None:
+            raise StrangeAnswerError(f"unexpected character {text[position]!r}")
+        position = found.end()
+        kind = found.lastgroup
+        if kind is None:
+            continue
+        token = _token(kind, found)
+        if token is not None:
+            tokens.append(token)
+        if len(tokens) > MAX_TOKENS:
+            raise TooLargeError(f"more than {MAX_TOKENS} symbols")
+    tokens.append(END)
+    return tokens
+
+
+def _token(kind: str, found: re.Match[str]) -> Token | None:
+    if kind == "text":
+        return Token(TokenKind.TEXT, found["inside"].strip())
+    text = found[0]
+    if kind == "number" and len(text) > MAX_DIGITS:
+        raise TooLargeError(f"a number of {len(text)} digits")
+    if kind == "command" and (text in _SKIPPED or text.isspace()):
+        return None
+    return Token(TokenKind(kind), text)

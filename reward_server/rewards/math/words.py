@@ -1,0 +1,77 @@
+"""Numbers written as words: "twenty-five", "one hundred and five", "three quarters", "a dozen"."""
+
+from fractions import Fraction
+
+_SMALL = {
+    word: value
+    for value, word in enumerate(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+    )
+}
+_TENS = {
+    word: value * 10
+    for value, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2)
+}
+_LARGE = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_PARTS = {
+    "half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
+    "eighth": 8, "ninth": 9, "tenth": 10,
+}  # fmt: skip
+_MOST_WORDS = 12
+
+
+def number_from_words(text: str) -> Fraction | None:
+    """Return the number that the whole text spells, else None."""
+    words = text.lower().replace("-", " ").split()
+    if not 0 < len(words) <= _MOST_WORDS:
+        return None
+    sign = 1
+    if words[0] in ("minus", "negative"):
+        sign, words = -1, words[1:]
+    value = _dozens(words) or _part(words)
+    if value is None:
+        whole = _integer(words)
+        value = None if whole is None else Fraction(whole)
+    return None if value is None else sign * value
+
+
+def _dozens(words: list[str]) -> Fraction | None:
+    if not words or words[-1] not in ("dozen", "dozens"):
+        return None
+    count = 1 if words[:-1] in ([], ["a"], ["one"]) else _integer(words[:-1])
+    return None if count is None else Fraction(12 * count)
+
+
+def _part(words: list[str]) -> Fraction | None:
+    """Read "one half", "three quarters", "a third", "half"."""
+    if not words:
+        return None
+    below = _PARTS.get(words[-1]) or _PARTS.get(words[-1].removesuffix("s"))
+    if below is None:
+        return None
+    above = 1 if words[:-1] in ([], ["a"], ["one"]) else _integer(words[:-1])
+    return None if above is None else Fraction(above, below)
+
+
+def _integer(words: list[str]) -> int | None:
+    """Add up groups of "…hundred and …" before each of thousand, million and so on, which must fall."""
+    total, group, last_large = 0, 0, 10**15
+    room = 1000  # what the next word of the group must stay below
+    seen = False
+    for word in words:
+        if word == "and" and seen:
+            continue
+        value = _SMALL.get(word, _TENS.get(word))
+        if value is not None and value < room:
+            group += value
+            room = 10 if value >= 20 else 1
+            seen = True
+        elif word == "hundred" and 0 < group < 100:
+            group *= 100
+            room = 100
+        elif word in _LARGE and group and _LARGE[word] < last_large:
+            last_large = _LARGE[word]
+            total, group, room = total + group * last_large, 0, 1000
+        else:
+            return None
+    return total + group if seen else None
