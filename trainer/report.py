@@ -95,7 +95,12 @@ def _greedy_change(before: DomainResult, after: DomainResult) -> str:
 
 
 def _table(summary: Summary) -> RenderableType:
-    table = Table(title=f"{summary.config}: before → after {_steps(summary)}", box=box.SIMPLE_HEAD)
+    table = Table(
+        title=f"{summary.config}: before → after {_steps(summary)}",
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+    )
     table.add_column("domain")
     for heading in ("prompts", "sampled reward", "format %", "accuracy %", "greedy accuracy %", "ungraded"):
         table.add_column(heading, justify="right", no_wrap=heading == "sampled reward")
