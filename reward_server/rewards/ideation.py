@@ -19,15 +19,16 @@ _INFO = RewardInfo(
     measure=Measure.QUALITY,
     cost_class=CostClass.INLINE,
 )
-_ITEM_START = re.compile(r"(?:^|\n)[ \t]*(?:[-*+•·–—]|\(?\d{1,3}[.):]|[a-zA-Z][.)])[ \t]+", re.ASCII)  # noqa: RUF001 (dashes used as bullets)
-_SENTENCE_END = re.compile(r"[.!?;。！？；\n]+")  # noqa: RUF001 (full-width stops end Chinese sentences)
+# A bullet or a letter starts an item on a new line, a number also within one.
+_ITEM_START = re.compile(r"(?:^|\n)[ \t]*(?:[-*+•–]|[a-zA-Z][.)])[ \t]+|(?:^|\s)\(?\d{1,2}[.):][ \t]+")  # noqa: RUF001 (a dash used as bullet)
+_SENTENCE_END = re.compile(r"[.!?;。！？；।؟۔\n]+")  # noqa: RUF001 (stops of other scripts)
 # Ideas beyond these are not needed and not compared.
 _MOST_ITEMS = 40
 _ENOUGH_ITEMS = 5
 # Of two items, how much of the smaller one's content may stand in the other.
 _MOST_OVERLAP = 0.6
 # A list of names has no grammar and may still be what was asked for.
-_LEAST_FLUENCY = 0.3
+_LEAST_FLUENCY = 0.5
 
 
 class IdeationReward:

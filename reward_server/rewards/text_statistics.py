@@ -85,7 +85,7 @@ def fluency(text: str, words: Sequence[str], *, function_share: float) -> float:
         ramp(poorest, zero=function_share / 4, one=function_share),
         ramp(richest, zero=0.95, one=0.75),
         _grammar(words),
-        ramp(letters, zero=2.0, one=3.2),
+        ramp(letters, zero=1.5, one=2.5),
         ramp(letters, zero=9.0, one=6.5),
         ramp(len(words) / sentences, zero=160.0, one=50.0),
     )

@@ -39,10 +39,9 @@ def topic_stems(prompt_words: Iterable[str]) -> frozenset[str]:
 
 
 def is_english(of_words: Sequence[str]) -> bool:
-    """Tell whether a text looks English; a short one is when it is plain ASCII."""
-    if len(of_words) < 8:
-        return all(word.isascii() for word in of_words)
-    return sum(word in FUNCTION_WORDS for word in of_words) >= 0.15 * len(of_words)
+    """Tell whether a prompt or reference is English: one small word if short, 15 % of them if not."""
+    small = sum(word in FUNCTION_WORDS or word in INSTRUCTION_WORDS for word in of_words)
+    return small >= max(1.0, 0.15 * len(of_words))
 
 
 def is_latin(of_words: Sequence[str]) -> bool:
