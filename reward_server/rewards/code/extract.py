@@ -2,9 +2,11 @@
 
 The rule, in order:
 
-1. Fenced blocks (three or more backticks or tildes) that say Python or say nothing are
-   candidates; other languages are not. A fence that is never closed runs to the end.
-2. Among several, the last one that defines the entry point wins; if none does, the last.
+1. Fenced blocks (CommonMark: three or more backticks or tildes) that say Python or say
+   nothing are candidates; other languages are not. A fence never closed runs to the end.
+2. Among several, the last one that defines the entry point wins. If none does but the
+   answer as a whole does, its fences are in a doc string, and the whole is the program.
+   Otherwise the last block.
 3. Without any fence the whole answer is the program, less blank lines and lines of prose
    at its two ends. An answer that binds no name at all is no program.
 
@@ -35,12 +37,13 @@ def extract(answer: str, entry_point: str = "") -> str | None:
     """Return the program in `answer` with `\\n` line ends, or None when there is none."""
     lines = answer.replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     blocks = _fenced(lines)
-    if not blocks:
-        return _unfenced(lines)
     programs = [block.source for block in blocks if block.tag in PYTHON_TAGS and block.source.strip()]
-    if not programs:
-        return None
-    return next((source for source in reversed(programs) if _defines(source, entry_point)), programs[-1])
+    for source in reversed(programs):
+        if _defines(source, entry_point):
+            return source
+    if not blocks or _defines("\n".join(lines), entry_point):
+        return _unfenced(lines)
+    return programs[-1] if programs else None
 
 
 def _fenced(lines: list[str]) -> list[_Block]:
@@ -62,7 +65,9 @@ def _fenced(lines: list[str]) -> list[_Block]:
 
 
 def _closes(fence: re.Match[str], opened: re.Match[str]) -> bool:
-    return not fence["tag"].strip() and fence["mark"].startswith(opened["mark"])
+    """CommonMark: a fence indented by four more is part of the code, as in a doc string."""
+    deeper = len(fence["indent"].expandtabs(4)) - len(opened["indent"].expandtabs(4))
+    return deeper < 4 and not fence["tag"].strip() and fence["mark"].startswith(opened["mark"])
 
 
 def _block(opened: re.Match[str], body: list[str]) -> _Block:
