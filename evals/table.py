@@ -16,10 +16,13 @@ from evals.store import Results
 def results_table(results: Results) -> RenderableType:
     """Render one evaluation: a row for each domain, and what the numbers hang on below."""
     table = Table(
-        title=f"{results.source}, {results.split} split", box=box.SIMPLE_HEAD, collapse_padding=True
+        title=f"{results.source}, {results.split} split, in percent",
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        show_edge=False,
     )
     table.add_column("domain", no_wrap=True)
-    for heading in ("n", "reward %", "format %", "accuracy %", "given\nformat %", "ungraded"):
+    for heading in ("n", "reward", "format", "accuracy", "given\nformat", "ungraded"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, domain in results.domains.items():
         table.add_row(
@@ -57,7 +60,7 @@ def comparison_table(
 ) -> RenderableType:
     """Render a paired comparison, and warn where the two sides are not like for like."""
     table = Table(
-        title=f"{before.source} → {after.source}", box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False
+        title=f"{before.source} → {after.source}", box=box.SIMPLE_HEAD, collapse_padding=True, show_edge=False
     )
     table.add_column("domain")
     for heading in ("prompts", "reward", "change", "better", "worse", "p (rise)"):

@@ -99,7 +99,7 @@ def _table(summary: Summary) -> RenderableType:
         title=f"{summary.config}: before → after {_steps(summary)}",
         box=box.SIMPLE_HEAD,
         collapse_padding=True,
-        pad_edge=False,
+        show_edge=False,
     )
     table.add_column("domain")
     for heading in ("prompts", "sampled reward", "format %", "accuracy %", "greedy accuracy %", "ungraded"):

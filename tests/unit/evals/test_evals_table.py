@@ -55,7 +55,9 @@ def test_rows_state_means_with_their_intervals_within_80_columns() -> None:
 
 
 def test_certain_looking_numbers_fit_too() -> None:
-    text = shown(results_table(results([graded(f"a{index}", score(1.0)) for index in range(2000)])))
+    text = shown(
+        results_table(results([graded(f"a{i}", score(1.0), domain=Domain.IDEATION) for i in range(2000)]))
+    )
 
     assert "100.0 [100, 100]" in text
     assert "…" not in text

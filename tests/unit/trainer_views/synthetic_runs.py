@@ -87,7 +87,7 @@ def summary(
         seconds={
             "data": 12.0,
             "warm start": 60.5,
-            "evaluate before": 30.0,
+            "before": 30.0,
             "train": 240.0,
             "after": 29.0,
         },
