@@ -10,6 +10,7 @@ exits. What is left to do is removal, by whichever owner opens the engine next.
 """
 
 import contextlib
+import os
 import secrets
 import socket
 import time
@@ -30,6 +31,7 @@ from sandbox.owner import Owner
 # No type stubs: what the SDK returns is `Any`, and stays in this file.
 
 LABEL = "dev.assay.sandbox.owner"
+DEFAULT_HOST = "unix:///var/run/docker.sock"
 CALL_SECONDS = 30.0
 CONTAINER_BYTES = 1024 * 1024 * 1024
 LEFTOVER_SECONDS = 60.0
@@ -52,18 +54,31 @@ class EngineFacts:
 
 
 @contextlib.contextmanager
-def _translated(action: str) -> Generator[None]:
+def _translated(action: str, host: str) -> Generator[None]:
+    """Turn what goes wrong with the engine at `host` into SandboxError."""
     try:
+        _knock(host)
         yield
+    except docker.errors.ImageNotFound as error:
+        raise SandboxError(f"cannot {action}: no such image; run `python -m sandbox build`") from error
     except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
-        raise SandboxError(f"cannot {action}: {error}") from error
+        raise SandboxError(f"cannot {action} with the Docker Engine at {host}: {error}") from error
+
+
+def _knock(host: str) -> None:
+    """Connect and hang up: the SDK leaks the socket of a connection that is refused."""
+    if host.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(CALL_SECONDS)
+            connection.connect(host.removeprefix("unix://"))
 
 
 class Engine:
     """One Docker Engine, at `host` or where DOCKER_HOST says."""
 
     def __init__(self, host: str | None, runtime: str | None, owner: Owner) -> None:
-        self._host = host
+        self._given_host = host
+        self._host = host or os.environ.get("DOCKER_HOST") or DEFAULT_HOST
         self._runtime = runtime
         self._owner = owner
 
@@ -115,9 +130,9 @@ class Engine:
     def start_container(self, image: str) -> "Container":
         """Start a hardened container and attach to its supervisor."""
         client = self._new_client("start a sandbox container")
-        container = Container(client, name=f"assay-sandbox-{secrets.token_hex(8)}")
+        container = Container(client, self._host, name=f"assay-sandbox-{secrets.token_hex(8)}")
         try:
-            with _translated("start a sandbox container"):
+            with _translated("start a sandbox container", self._host):
                 container.start(image, self._runtime, {LABEL: self._owner.label()})
         except SandboxError:
             with contextlib.suppress(SandboxError):  # the first error is the one to tell
@@ -125,13 +140,13 @@ class Engine:
             raise
         return container
 
-    def reap(self) -> int:
-        """Remove containers whose owner is gone; returns how many."""
+    def reap(self, lost: Iterable[str]) -> int:
+        """Remove containers whose owner is gone, and those named in `lost`; returns how many."""
         with self._client("remove leftover containers") as client:
             found: list[Any] = client.api.containers(all=True, filters={"label": LABEL})
-            leftovers = [item["Id"] for item in found if self._is_leftover(item)]
-            for container_id in leftovers:
-                _remove(client, container_id)
+            leftovers = [*lost, *(item["Id"] for item in found if self._is_leftover(item))]
+            for container in leftovers:
+                _remove(client, container)
             return len(leftovers)
 
     def _is_leftover(self, item: Any) -> bool:
@@ -141,16 +156,16 @@ class Engine:
         return item["State"] not in ("running", "paused") and time.time() - item["Created"] > LEFTOVER_SECONDS
 
     def _new_client(self, action: str) -> Any:
-        with _translated(action):
-            if self._host is None:
+        with _translated(action, self._host):
+            if self._given_host is None:
                 return docker.from_env(timeout=CALL_SECONDS)  # type: ignore[no-untyped-call]
-            return docker.DockerClient(base_url=self._host, timeout=CALL_SECONDS)
+            return docker.DockerClient(base_url=self._given_host, timeout=CALL_SECONDS)
 
     @contextlib.contextmanager
     def _client(self, action: str) -> Generator[Any]:
         client = self._new_client(action)
         try:
-            with _translated(action):
+            with _translated(action, self._host):
                 yield client
         finally:
             client.close()
@@ -159,8 +174,9 @@ class Engine:
 class Container:
     """One hardened container, attached. Owns its client, whose connection the socket is."""
 
-    def __init__(self, client: Any, name: str) -> None:
+    def __init__(self, client: Any, host: str, name: str) -> None:
         self._client = client
+        self._host = host
         self._attached: Any = None
         self.name = name
 
@@ -206,7 +222,7 @@ class Container:
     def remove(self) -> None:
         """Kill and remove the container; it is no error when it has gone already."""
         try:
-            with _translated(f"remove container {self.name}"):
+            with _translated(f"remove container {self.name}", self._host):
                 _remove(self._client, self.name)
         finally:
             if self._attached is not None:

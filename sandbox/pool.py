@@ -60,6 +60,7 @@ class DockerSandbox:
         self._retry_at = 0.0
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._reaped = False
+        self._lost: set[str] = set()  # containers of ours that could not be removed
         self._closed = False
 
     @property
@@ -118,6 +119,11 @@ class DockerSandbox:
         self._closed = True
         while self._tasks or any(slot.worker for slot in self._all):
             await asyncio.gather(*self._tasks, *(self._empty(slot) for slot in self._all))
+        if self._lost:
+            try:
+                await self._reap()
+            except SandboxError as error:
+                logger.warning("containers are left to the next start: %s: %s", sorted(self._lost), error)
 
     async def _run_once(self, request: Request, body: bytes) -> Answer:
         slot = await self._acquire()
@@ -198,16 +204,21 @@ class DockerSandbox:
 
     async def _start(self) -> Worker:
         if not self._reaped:
-            removed = await asyncio.to_thread(self._engine.reap)
-            self._reaped = True
-            if removed:
-                logger.info("removed %d leftover sandbox containers", removed)
+            await self._reap()
         container = await asyncio.to_thread(self._engine.start_container, self._image)
         try:
             return await Worker.attach(container)
         except (SandboxError, WorkerLostError):
             await asyncio.to_thread(container.remove)
             raise
+
+    async def _reap(self) -> None:
+        lost = tuple(self._lost)
+        removed = await asyncio.to_thread(self._engine.reap, lost)
+        self._lost.difference_update(lost)
+        self._reaped = True
+        if removed:
+            logger.info("removed %d leftover sandbox containers", removed)
 
     async def _empty(self, slot: _Slot) -> None:
         worker, slot.worker = slot.worker, None
@@ -218,6 +229,7 @@ class DockerSandbox:
             await asyncio.to_thread(worker.discard)
         except SandboxError as error:
             logger.warning("a sandbox container could not be removed now, a later start will: %s", error)
+            self._lost.add(worker.container_name)
             self._reaped = False
 
     def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

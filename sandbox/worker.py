@@ -49,6 +49,10 @@ class Worker(asyncio.Protocol):
         """Whether the connection stands, as far as is known."""
         return self._transport is not None and not self._transport.is_closing()
 
+    @property
+    def container_name(self) -> str:
+        return self._container.name
+
     @staticmethod
     async def attach(container: Container) -> "Worker":
         """Connect to a started container and wait until its supervisor is ready.
