@@ -25,7 +25,7 @@ from flax import nnx
 from policy.gemma import Gemma3, PolicyError, Tensors, on, place
 
 # The six projections of Google's Gemma 3 recipe.
-_TARGETS = "|".join(
+TARGETS = "|".join(
     f".*{name}" for name in ("q_einsum", "kv_einsum", "gate_proj", "down_proj", "up_proj", "attn_vec_einsum")
 )
 _PREFIX = "base_model.model."
@@ -47,7 +47,7 @@ def apply_lora(base: Gemma3, shape: LoraShape, *, seed: int, mesh: jax.sharding.
     reference model costs no second set. Adapters stay float32 over a bfloat16 base: at a
     learning rate of 3e-6 a bfloat16 adapter hardly moves.
     """
-    provider = qwix.LoraProvider(module_path=_TARGETS, rank=shape.rank, alpha=shape.alpha)
+    provider = qwix.LoraProvider(module_path=TARGETS, rank=shape.rank, alpha=shape.alpha)
     with on(mesh):
         policy = qwix.apply_lora_to_model(base, provider, rngs=nnx.Rngs(seed), **base.get_model_input())
         adapters = jax.tree.map(lambda x: x.astype(jnp.float32), nnx.state(policy, nnx.LoRAParam))

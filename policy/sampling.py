@@ -54,7 +54,7 @@ class _StopKeepingSampler(tunix_sampler.Sampler):
         super().__init__(*args, **kwargs)
         self.token_buffer: jax.Array | None = None
         self._cache_dtype = cache_dtype
-        decode = self._compiled_decode_fn
+        self.decode = decode = self._compiled_decode_fn
 
         def decode_and_remember(params: Any, state: Any) -> Any:
             result = decode(params, state)
@@ -95,6 +95,11 @@ class Generator:
     def backend(self) -> Any:
         """The tokenizer as Tunix wraps it."""
         return self._sampler.tokenizer
+
+    @property
+    def compilations(self) -> int:
+        """Decode programs compiled so far."""
+        return self._sampler.decode._cache_size()  # noqa: SLF001 - JAX has no public counter
 
     def generate(
         self, prompts: Sequence[str], *, temperature: float, key: jax.Array

@@ -1,0 +1,101 @@
+"""Configuration: one definition per knob, and errors that name the key."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from trainer.config import ConfigurationError, parse, to_yaml
+
+
+def test_without_arguments_the_tiny_configuration_is_read() -> None:
+    assert parse([]).name == "tiny"
+
+
+@pytest.mark.parametrize("name", ["tiny", "gemma3_1b"])
+def test_a_shipped_configuration_starts_with_its_command(name: str) -> None:
+    path = Path("trainer/configs") / f"{name}.yaml"
+
+    header = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    assert any(f"python -m trainer --config {name}" in line for line in header)
+    assert all(any(word in line for line in header) for word in ("hardware", "time", "expect"))
+
+
+def test_the_gemma_configuration_is_the_recipe() -> None:
+    config = parse(["--config", "gemma3_1b"])
+
+    assert (config.model.pretrained, config.data.source, config.data.samples) == (
+        "google/gemma-3-1b-it",
+        "hub",
+        30_000,
+    )
+    assert (config.model.lora_rank, config.model.lora_alpha, config.grpo.group_size) == (16, 32, 4)
+    assert (config.grpo.beta, config.grpo.learning_rate, config.grpo.temperature) == (0.04, 3e-6, 1.0)
+    assert config.steps * config.grpo.prompts == config.data.samples
+
+
+def test_the_command_line_overrides_the_file() -> None:
+    config = parse(["--steps", "7", "--config", "tiny", "--grpo.beta", "0.1"])
+
+    assert (config.name, config.steps, config.grpo.beta) == ("tiny", 7, 0.1)
+
+
+def test_a_configuration_written_down_reads_back_the_same(tmp_path: Path) -> None:
+    config = parse(["--config", "gemma3_1b", "--seed", "3", "--data-dir", str(tmp_path)])
+    path = tmp_path / "config.yaml"
+    path.write_text(to_yaml(config))
+
+    assert parse(["--config", str(path)]) == config
+
+
+@pytest.mark.parametrize(
+    ("content", "suggestion"),
+    [({"grpo": {"betta": 0.1}}, "beta"), ({"setps": 3}, "steps"), ({"warm-start": {"p-corect": 1}}, "p-correct")],
+)
+def test_an_unknown_key_of_a_file_is_an_error_that_suggests_the_nearest(
+    content: dict, suggestion: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(content))
+
+    with pytest.raises(SystemExit) as stop:
+        parse(["--config", str(path)])
+
+    assert stop.value.code == 2
+    assert suggestion in capsys.readouterr().err
+
+
+def test_an_unknown_configuration_lists_the_known_ones() -> None:
+    with pytest.raises(ConfigurationError, match=r"gemma3_1b.*tiny"):
+        parse(["--config", "tinny"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--grpo.group-size", "1"], "grpo.group_size"),
+        (["--grpo.prompts", "6", "--grpo.micro-prompts", "4"], "grpo.micro_prompts: 4"),
+        (["--grpo.temperature", "0"], "grpo.temperature"),
+        (["--rewards.max-failed-share", "1"], "rewards.max_failed_share"),
+        (["--warm-start.steps", "0"], "warm_start.steps"),
+        (["--steps", "0"], "steps: need at least 1"),
+    ],
+)
+def test_values_that_cannot_work_are_refused_by_name(arguments: list[str], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        parse(arguments)
+
+
+def test_every_knob_has_a_sentence() -> None:
+    import ast
+    import inspect
+
+    import trainer.config as module
+
+    for node in ast.parse(inspect.getsource(module)).body:
+        if not isinstance(node, ast.ClassDef) or not node.name.endswith(("Options", "TrainConfig")):
+            continue
+        for knob, following in zip(node.body, [*node.body[1:], None], strict=True):
+            nested = isinstance(knob, ast.AnnAssign) and isinstance(knob.value, ast.Call)
+            if isinstance(knob, ast.AnnAssign) and not nested:
+                assert isinstance(following, ast.Expr), f"{node.name}.{ast.unparse(knob.target)} has no sentence"
