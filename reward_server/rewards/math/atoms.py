@@ -1,14 +1,13 @@
 """What an operand can be: literals, names, functions, brackets, commands with arguments."""
 
-import re
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from reward_server.rewards.math import brackets
 from reward_server.rewards.math.tokens import Token, TokenKind
 from reward_server.rewards.math.tree import (
     Apply,
     Collection,
-    Interval,
     Kind,
     Node,
     Number,
@@ -32,11 +31,12 @@ FUNCTIONS = {
 }  # fmt: skip
 INVERSES = {"sin": "asin", "cos": "acos", "tan": "atan"}
 NAMES = frozenset(CONSTANTS) | frozenset(FUNCTIONS)
-GREEK = frozenset(
-    ["alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "vartheta", "iota", "kappa", "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "varphi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega", "ell", "hbar"]
-)
+_GREEK = """
+alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau
+upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell hbar
+"""
+GREEK = frozenset(_GREEK.split())
 _FENCES = {"\\lfloor": ("\\rfloor", "floor"), "\\lceil": ("\\rceil", "ceil"), "\\lvert": ("\\rvert", "abs")}
-_MATRICES = frozenset(("matrix", "pmatrix", "bmatrix", "Bmatrix", "vmatrix", "smallmatrix", "array"))
 _FRACTIONS = frozenset(("\\frac", "\\dfrac", "\\tfrac", "\\cfrac"))
 _BINOMIALS = frozenset(("\\binom", "\\dbinom", "\\tbinom"))
 _OPENING_COMMANDS = frozenset(("\\{", "\\begin", "\\sqrt", "\\langle", "\\mathbb", "\\boxed"))
@@ -80,7 +80,7 @@ def atom(parser: "Parser") -> Node:
         case TokenKind.TEXT:
             return _text(token.text)
         case TokenKind.MARK:
-            return _bracket(parser, token.text)
+            return brackets.bracket(parser, token.text)
         case TokenKind.END:
             raise StrangeAnswerError("ends where a value should be")
 
@@ -144,9 +144,10 @@ def _mixed(parser: "Parser", whole: Number) -> Node:
     """Read `3\\frac{1}{2}`: a mixed number if the fraction is one of numbers and proper, else a product."""
     parser.next()
     above, below = _argument(parser), _argument(parser)
-    numeric = isinstance(above, Number) and isinstance(below, Number)
-    if numeric and 0 < above.value < below.value and whole.value:
-        return _mixed_value(whole, above, below)
+    if isinstance(above, Number) and isinstance(below, Number):
+        proper = 0 < above.value < below.value and whole.value
+        if proper:
+            return _mixed_value(whole, above, below)
     return Apply("mul", (whole, Apply("div", (above, below))))
 
 
@@ -158,8 +159,7 @@ def _mixed_value(whole: Number, above: Number, below: Number) -> Number:
 
 def _in_base(parser: "Parser", digits: str) -> Number:
     base = exponent_or_base(parser)
-    whole = isinstance(base, Number) and base.value.denominator == 1
-    if not (whole and 2 <= base.value <= _MAX_BASE):
+    if not (isinstance(base, Number) and base.value.denominator == 1 and 2 <= base.value <= _MAX_BASE):
         raise StrangeAnswerError("a base that is no number from 2 to 36")
     try:
         return Number(Fraction(int(digits, int(base.value))))
@@ -230,11 +230,11 @@ def _command(parser: "Parser", command: str) -> Node:
 
 def _opened_by_command(parser: "Parser", command: str) -> Node:
     if command == "\\{":
-        return _set(parser, "\\}")
+        return brackets.braced_set(parser, "\\}")
     if command == "\\langle":
-        return _items(parser, "\\rangle", Kind.TUPLE)
+        return brackets.items(parser, "\\rangle", Kind.TUPLE)
     if command == "\\begin":
-        return _matrix(parser)
+        return brackets.matrix(parser)
     if command == "\\mathbb":
         if "R" in (parser.next().text, parser.peek.text):
             if parser.accept("R"):
@@ -295,100 +295,3 @@ def _function_argument(parser: "Parser") -> Node:
 
 def _is_function(token: Token) -> bool:
     return token.text.lstrip("\\") in FUNCTIONS
-
-
-def _bracket(parser: "Parser", mark: str) -> Node:
-    match mark:
-        case "(" | "[":
-            return _round_or_square(parser, mark)
-        case "{":
-            return _plain_braces(parser)
-        case "|":
-            parser.open_bars += 1
-            inside = parser.expression()
-            parser.expect("|")
-            parser.open_bars -= 1
-            return Apply("abs", (inside,))
-        case _:
-            raise StrangeAnswerError(f"unexpected {mark!r}")
-
-
-def _round_or_square(parser: "Parser", opening: str) -> Node:
-    bars, parser.open_bars = parser.open_bars, 0
-    items = [parser.relation()]
-    while parser.accept(",") or parser.accept(";"):
-        items.append(parser.relation())
-    parser.open_bars = bars
-    closing = parser.next().text
-    if closing not in (")", "]"):
-        raise StrangeAnswerError(f"{opening!r} is never closed")
-    if len(items) == 1 and (opening == "(") == (closing == ")"):
-        return items[0]
-    if opening == "(" and closing == ")":
-        return Collection(Kind.TUPLE, tuple(items))
-    if len(items) == 2:
-        return Interval(items[0], items[1], low_closed=opening == "[", high_closed=closing == "]")
-    if opening == "[" and closing == "]":
-        return Collection(Kind.TUPLE, tuple(items))
-    raise StrangeAnswerError("brackets that do not match")
-
-
-def _plain_braces(parser: "Parser") -> Node:
-    """Braces group in LaTeX; with several items they are a set written plainly."""
-    if parser.accept("}"):
-        return Apply("empty")
-    node = parser.values()
-    parser.expect("}")
-    if isinstance(node, Collection) and node.kind is Kind.LIST:
-        return Collection(Kind.SET, node.items)
-    return node
-
-
-def _set(parser: "Parser", closing: str) -> Node:
-    if parser.accept(closing):
-        return Apply("empty")
-    return _items(parser, closing, Kind.SET)
-
-
-def _items(parser: "Parser", closing: str, kind: Kind) -> Node:
-    items = [parser.relation()]
-    while parser.accept(",") or parser.accept(";"):
-        items.append(parser.relation())
-    parser.expect(closing)
-    return Collection(kind, tuple(items))
-
-
-def _matrix(parser: "Parser") -> Node:
-    name = _environment(parser)
-    if name not in _MATRICES:
-        raise StrangeAnswerError(f"unknown environment {name!r}")
-    if name == "array" and parser.accept("{"):
-        while not parser.accept("}"):
-            if parser.next().kind is TokenKind.END:
-                raise StrangeAnswerError("an array without an end")
-    rows: list[Node] = []
-    row: list[Node] = [parser.relation()]
-    while not parser.accept("\\end"):
-        if parser.accept("&"):
-            row.append(parser.relation())
-            continue
-        parser.expect("\\\\")
-        rows.append(Collection(Kind.ROW, tuple(row)))
-        row = [] if parser.looking_at("\\end") else [parser.relation()]
-    if _name_after(parser) != name:
-        raise StrangeAnswerError("an environment with another's end")
-    if row:
-        rows.append(Collection(Kind.ROW, tuple(row)))
-    return Collection(Kind.MATRIX, tuple(rows))
-
-
-def _environment(parser: "Parser") -> str:
-    return re.sub(r"\*$", "", _name_after(parser))
-
-
-def _name_after(parser: "Parser") -> str:
-    parser.expect("{")
-    name = parser.next().text
-    parser.accept("*")
-    parser.expect("}")
-    return name

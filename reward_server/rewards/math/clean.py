@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001  (a table of look-alikes must hold look-alikes)
 """Unicode to the alphabet of the parser, before anything is compared.
 
 Superscripts become exponents before any folding: Unicode's compatibility forms would
@@ -16,16 +17,18 @@ _RAISED = re.compile(f"[{''.join(_SUPERSCRIPTS)}]+")
 _LOWERED = re.compile(f"[{''.join(_SUBSCRIPTS)}]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SYMBOLS = str.maketrans({
-    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "﹣": "-", "×": "\\times ", "⋅": "\\cdot ", "·": "\\cdot ",
-    "∗": "*", "÷": "/", "∕": "/", "⁄": "/", "π": "\\pi ", "∞": "\\infty ", "√": "sqrt ", "∛": "cbrt ",
-    "≤": "<=", "⩽": "<=", "≥": ">=", "⩾": ">=", "≠": "!=", "≈": "\\approx ", "∪": "\\cup ", "∩": "\\cap ",
-    "∈": "\\in ", "∅": "\\emptyset ", "°": "^\\circ ", "º": "^\\circ ", "±": "\\pm ", "∓": "\\mp ",
-    "ℝ": "\\mathbb{R}", "θ": "\\theta ", "α": "\\alpha ", "β": "\\beta ", "γ": "\\gamma ", "λ": "\\lambda ",
-    "ω": "\\omega ", "φ": "\\phi ", "½": " \\frac{1}{2}", "⅓": " \\frac{1}{3}", "⅔": " \\frac{2}{3}",
-    "¼": " \\frac{1}{4}", "¾": " \\frac{3}{4}", "⅕": " \\frac{1}{5}", "⅖": " \\frac{2}{5}", "⅗": " \\frac{3}{5}",
-    "⅘": " \\frac{4}{5}", "⅙": " \\frac{1}{6}", "⅚": " \\frac{5}{6}", "⅛": " \\frac{1}{8}", "⅜": " \\frac{3}{8}",
-    "⅝": " \\frac{5}{8}", "⅞": " \\frac{7}{8}", "⟨": "\\langle ", "⟩": "\\rangle ", "⌊": "\\lfloor ",
-    "⌋": "\\rfloor ", "⌈": "\\lceil ", "⌉": "\\rceil ", "′": "'", "％": "%", "＄": "$",
+    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "﹣": "-", "×": "\\times ", "⋅": "\\cdot ",
+    "·": "\\cdot ", "∗": "*", "÷": "/", "∕": "/", "⁄": "/", "π": "\\pi ", "∞": "\\infty ",
+    "√": "sqrt ", "∛": "cbrt ", "≤": "<=", "⩽": "<=", "≥": ">=", "⩾": ">=", "≠": "!=",
+    "≈": "\\approx ", "∪": "\\cup ", "∩": "\\cap ", "∈": "\\in ", "∅": "\\emptyset ",
+    "°": "^\\circ ", "º": "^\\circ ", "±": "\\pm ", "∓": "\\mp ", "ℝ": "\\mathbb{R}",
+    "θ": "\\theta ", "α": "\\alpha ", "β": "\\beta ", "γ": "\\gamma ", "λ": "\\lambda ",
+    "ω": "\\omega ", "φ": "\\phi ", "½": " \\frac{1}{2}", "⅓": " \\frac{1}{3}",
+    "⅔": " \\frac{2}{3}", "¼": " \\frac{1}{4}", "¾": " \\frac{3}{4}", "⅕": " \\frac{1}{5}",
+    "⅖": " \\frac{2}{5}", "⅗": " \\frac{3}{5}", "⅘": " \\frac{4}{5}", "⅙": " \\frac{1}{6}",
+    "⅚": " \\frac{5}{6}", "⅛": " \\frac{1}{8}", "⅜": " \\frac{3}{8}", "⅝": " \\frac{5}{8}",
+    "⅞": " \\frac{7}{8}", "⟨": "\\langle ", "⟩": "\\rangle ", "⌊": "\\lfloor ", "⌋": "\\rfloor ",
+    "⌈": "\\lceil ", "⌉": "\\rceil ", "′": "'", "％": "%", "＄": "$",
 })  # fmt: skip
 
 

@@ -101,10 +101,6 @@ def _applied(head: str, values: list[Fraction]) -> Fraction | None:
             return value  # an angle in degrees equals its bare number
         case "percent", [value]:
             return value / 100
-        case "max", _:
-            return max(values)
-        case "min", _:
-            return min(values)
         case _:
             return _function(head, values)
 
@@ -119,6 +115,10 @@ def _product(values: list[Fraction]) -> Fraction:
 
 def _function(head: str, values: list[Fraction]) -> Fraction | None:
     match head, values:
+        case "max", _:
+            return max(values)
+        case "min", _:
+            return min(values)
         case "abs", [value]:
             return abs(value)
         case "floor", [value]:

@@ -11,10 +11,12 @@ from reward_server.rewards.math.tree import StrangeAnswerError
 
 _MOST_LAYERS = 12
 _PAIRS = (
-    ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'),
+    ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("__", "__"), ("`", "`"),
+    ('"', '"'),
 )  # fmt: skip
 _LEAD = re.compile(
-    r"(?:(?:so|thus|therefore|hence)[ ,]+)?(?:(?:the|my|our) )?(?:final |correct )?answer *(?:is(?![a-z])|:|=) *:?",
+    r"(?:(?:so|thus|therefore|hence)[ ,]+)?(?:(?:the|my|our) )?(?:final |correct )?"
+    r"answer *(?:is(?![a-z])|:|=) *:?",
     re.IGNORECASE,
 )
 _BOXES = ("\\boxed", "\\fbox")
@@ -52,7 +54,7 @@ def canonical(text: str) -> str:
 
 
 def _after_marker(text: str) -> str:
-    _, marker, after = text.partition("####")
+    after = text.partition("####")[2]
     if "####" in after:
         raise SeveralAnswersError("more than one ####")
     return after.strip()

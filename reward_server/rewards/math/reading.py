@@ -18,7 +18,8 @@ DOLLARS = Unit(dimension=(("dollar", 1),), scale=Fraction(1))
 _TOP_UNITS = {"percent": PERCENT, "degrees": DEGREES}
 
 _UNIT_COMMAND = re.compile(
-    r"(?:\\[ ,;!]|~|\s)*\\(?:text|mbox|mathrm|textrm|textbf|rm)\s*\{[^{}]*\}(?:\^\{?\d\}?|\^\{?\\circ\}?)?\s*$"
+    r"(?:\\[ ,;!]|~|\s)*\\(?:text|mbox|mathrm|textrm|textbf|rm)\s*\{[^{}]*\}"
+    r"(?:\^\{?\d\}?|\^\{?\\circ\}?)?\s*$"
 )
 _LONGEST_UNIT = 80
 _OPEN_ENDED = frozenset("=+-*/^_,(<>{[")

@@ -98,10 +98,11 @@ class MathReward:
 def graded(gold: Reading, found: Judged) -> Grade:
     """Say what was compared with what, and by which layer."""
     relation = "equals" if found.correct else "differs from"
+    how = f"{found.note} ({found.layer.value})"
     return Grade(
         value=1.0 if found.correct else 0.0,
         verdict=Verdict.CORRECT if found.correct else Verdict.INCORRECT,
-        explanation=f"answer {shown(found.answer)} {relation} {shown(gold.text)}{found.note} ({found.layer.value})",
+        explanation=f"answer {shown(found.answer)} {relation} {shown(gold.text)}{how}",
     )
 
 

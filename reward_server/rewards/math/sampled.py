@@ -14,7 +14,7 @@ from enum import Enum
 from fractions import Fraction
 from typing import Any
 
-from mpmath.ctx_mp import MPContext  # pyright: ignore[reportUnknownVariableType]
+from mpmath.ctx_mp import MPContext  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 from reward_server.rewards.math import exact
 from reward_server.rewards.math.tree import (
@@ -56,9 +56,10 @@ class UndefinedError(StrangeAnswerError):
     """No value at this point: a pole, or outside a function's domain."""
 
 
+# Their names in this package and in mpmath agree.
 _ELEMENTARY = frozenset(
-    ["sin", "cos", "tan", "cot", "sec", "csc", "asin", "acos", "atan", "sinh", "cosh", "tanh", "ln"]
-)  # names in this package and in mpmath agree
+    ("sin", "cos", "tan", "cot", "sec", "csc", "asin", "acos", "atan", "sinh", "cosh", "tanh", "ln")
+)
 
 
 class Sampler:
@@ -91,7 +92,10 @@ class Sampler:
         return Match.EQUAL if agreeing >= ENOUGH_POINTS else Match.UNKNOWN
 
     def proportional(self, gold: Node, answer: Node, names: Sequence[str]) -> Match:
-        """Tell whether one is a constant multiple of the other; never DIFFERENT, for `0 = 0` has many forms."""
+        """Tell whether one is a constant multiple of the other.
+
+        Never DIFFERENT: other pairs can have the same zeros, too.
+        """
         ratio: Value = None
         agreeing = 0
         for point in points(names):

@@ -6,7 +6,7 @@ here bounds time or memory: the worker that runs it is killed from outside.
 
 from typing import Any
 
-import sympy
+import sympy as untyped_sympy  # pyright: ignore[reportMissingTypeStubs]
 
 from reward_server.rewards.math import shapes
 from reward_server.rewards.math.compare import compare as compare_trees
@@ -25,6 +25,8 @@ from reward_server.rewards.math.tree import (
     symbols,
     to_json,
 )
+
+sympy: Any = untyped_sympy
 
 # How sympy says that it cannot answer a question.
 REFUSALS = (

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import sympy
+import sympy as untyped_sympy  # pyright: ignore[reportMissingTypeStubs]
 
 from reward_server.rewards.math import shapes
 from reward_server.rewards.math.tree import (
@@ -18,18 +18,37 @@ from reward_server.rewards.math.tree import (
 )
 from reward_server.rewards.math.tree import Symbol as Name
 
-# sympy has no usable type stubs: its objects are `Any` in this module and in `symbolic`.
+# sympy's own annotations are partial: its objects are `Any` in this module and in `symbolic`.
+sympy: Any = untyped_sympy
 Expression = Any
 
 _CONSTANTS: Mapping[str, Expression] = {
     "pi": sympy.pi, "e": sympy.E, "i": sympy.I, "infinity": sympy.oo, "empty": sympy.S.EmptySet,
     "reals": sympy.S.Reals,
 }  # fmt: skip
+
+
+def _opposite(value: Expression) -> Expression:
+    return -value
+
+
+def _quotient(above: Expression, below: Expression) -> Expression:
+    return above / below
+
+
+def _hundredth(value: Expression) -> Expression:
+    return value / 100
+
+
+def _itself(value: Expression) -> Expression:
+    return value
+
+
 _OPERATIONS: Mapping[str, Callable[..., Expression]] = {
-    "add": sympy.Add, "mul": sympy.Mul, "pow": sympy.Pow, "neg": lambda x: -x, "div": lambda a, b: a / b,
+    "add": sympy.Add, "mul": sympy.Mul, "pow": sympy.Pow, "neg": _opposite, "div": _quotient,
     "abs": sympy.Abs, "floor": sympy.floor, "ceil": sympy.ceiling, "factorial": sympy.factorial,
-    "binomial": sympy.binomial, "log": sympy.log, "ln": sympy.log, "percent": lambda x: x / 100,
-    "degrees": lambda x: x, "sin": sympy.sin, "cos": sympy.cos, "tan": sympy.tan, "cot": sympy.cot,
+    "binomial": sympy.binomial, "log": sympy.log, "ln": sympy.log, "percent": _hundredth,
+    "degrees": _itself, "sin": sympy.sin, "cos": sympy.cos, "tan": sympy.tan, "cot": sympy.cot,
     "sec": sympy.sec, "csc": sympy.csc, "asin": sympy.asin, "acos": sympy.acos, "atan": sympy.atan,
     "sinh": sympy.sinh, "cosh": sympy.cosh, "tanh": sympy.tanh, "gcd": sympy.gcd, "lcm": sympy.lcm,
     "max": sympy.Max, "min": sympy.Min,
@@ -105,9 +124,9 @@ def _solutions(relation: Relation) -> Expression:
         return real_set(relation.sides[1])
     sides = [expression(side) for side in relation.sides]
     found: Expression = sympy.S.Reals
-    for operator, left, right in zip(relation.operators, sides, sides[1:], strict=False):
-        if operator not in _RELATIONS:
-            raise StrangeAnswerError(f"{operator!r} between numbers")
-        holds = _RELATIONS[operator](left, right)
+    for sign, left, right in zip(relation.operators, sides, sides[1:], strict=False):
+        if sign not in _RELATIONS:
+            raise StrangeAnswerError(f"{sign!r} between numbers")
+        holds = _RELATIONS[sign](left, right)
         found = sympy.Intersection(found, holds.as_set())
     return found

@@ -99,7 +99,8 @@ MINUS_INFINITY = Apply("neg", (INFINITY,))
 HEADS = {
     "add": -1, "mul": -1, "div": 2, "pow": 2, "neg": 1, "pm": 2,
     "pi": 0, "e": 0, "i": 0, "infinity": 0, "empty": 0, "reals": 0,
-    "abs": 1, "floor": 1, "ceil": 1, "factorial": 1, "binomial": 2, "log": 2, "ln": 1, "degrees": 1, "percent": 1,
+    "abs": 1, "floor": 1, "ceil": 1, "factorial": 1, "binomial": 2, "log": 2, "ln": 1, "degrees": 1,
+    "percent": 1,
     "sin": 1, "cos": 1, "tan": 1, "cot": 1, "sec": 1, "csc": 1,
     "asin": 1, "acos": 1, "atan": 1, "sinh": 1, "cosh": 1, "tanh": 1,
     "gcd": 2, "lcm": 2, "max": -1, "min": -1, "union": 2, "intersection": 2, "setminus": 2,
@@ -121,7 +122,7 @@ def symbols(node: Node) -> frozenset[str]:
     """Return the names of the free symbols."""
     if isinstance(node, Symbol):
         return frozenset((node.name,))
-    return frozenset().union(*(symbols(part) for part in children(node)))
+    return frozenset[str]().union(*(symbols(part) for part in children(node)))
 
 
 def has_head(node: Node, *heads: str) -> bool:

@@ -36,13 +36,19 @@ _TABLE: dict[str, dict[str, str]] = {
 }  # fmt: skip
 
 # Words that say nothing about the kind of a number.
-_FILLERS = frozenset(
-    ["in", "total", "altogether", "all", "each", "left", "more", "of", "the", "a", "an", "per", "long", "tall", "old", "away", "apart", "remaining", "only", "us", "sq", "square", "cubic", "cu", "unit", "units", "worth", "total"]
-)
+_FILLER_WORDS = """
+in total altogether all each left more of the a an per long tall old away apart remaining only us worth
+sq square cubic cu unit units
+"""
 # Words that make the text something other than a number and its unit.
-_FORBIDDEN = frozenset(
-    ["or", "and", "not", "no", "nor", "but", "maybe", "perhaps", "possibly", "probably", "is", "are", "was", "were", "isn", "wrong", "incorrect", "false", "than", "to", "if", "either", "between", "plus", "minus", "times", "x", "something", "else", "never", "less", "fewer", "greater", "least", "most", "up", "about", "around", "approximately", "roughly", "unless", "any", "except", "without", "divided", "over", "point", "half", "hundred", "thousand", "million", "billion", "trillion", "dozen", "sqrt", "pi"]
-)
+_FORBIDDEN_WORDS = """
+or and not no nor but maybe perhaps possibly probably is are was were isn wrong incorrect false than to if
+either between plus minus times x something else never less fewer greater least most up about around
+approximately roughly unless any except without divided over point half hundred thousand million billion
+trillion dozen sqrt pi
+"""
+_FILLERS = frozenset(_FILLER_WORDS.split())
+_FORBIDDEN = frozenset(_FORBIDDEN_WORDS.split())
 _MOST_WORDS = 6
 _WRITTEN_OUT = {"mph": "mile/hour", "kph": "km/hour", "kmh": "km/hour"}
 _COMPOUNDS = re.compile(r"\b(?:mph|kph|kmh)\b", re.IGNORECASE)
