@@ -52,9 +52,11 @@ def read_choice(labels: tuple[str, ...], texts: tuple[str, ...], answer: str) ->
         if (label := _equal_label(labels, layer)) is not None:
             return Named(labels=(label,))
     texts = tuple(map(plain, texts))
+    # Room for a label, articles and punctuation; a longer layer cannot equal any option.
+    longest = 2 * max(map(len, texts)) + 16
     options = _Options(labels=labels, keys=tuple(tuple(map(key, texts)) for key in KEYS))
     for layer in _candidates(text):
-        if (reading := options.read(layer)) is not None:
+        if len(layer) <= longest and (reading := options.read(layer)) is not None:
             return reading
     return options.mentioned(text)
 

@@ -8,7 +8,7 @@ import re
 
 from reward_server.api import CostClass, Grade, Measure, RewardInfo, Sample, TextReference
 from reward_server.rewards import text_statistics as statistics
-from reward_server.rewards.quality import LONGEST_TEXT, Measures, Merit, no_words, quality_grade, too_long
+from reward_server.rewards.quality import LONGEST_TEXT, Measures, Merit, grade_words
 from reward_server.rewards.references import reference_of
 from reward_server.rewards.text_words import is_english, is_latin, stems, topic_stems, words
 
@@ -45,10 +45,8 @@ class IdeationReward:
             BadReferenceError: the reference is of another type.
         """
         reference_of(sample, TextReference)
-        if len(answer) > LONGEST_TEXT:
-            return too_long(answer)
-        said, asked = words(answer), words(sample.prompt[:LONGEST_TEXT])
-        return quality_grade(_measure(answer, said, asked)) if said else no_words()
+        asked = words(sample.prompt[:LONGEST_TEXT])
+        return grade_words(answer, lambda said: _measure(answer, said, asked))
 
 
 def _measure(answer: str, said: list[str], asked: list[str]) -> Measures:

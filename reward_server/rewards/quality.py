@@ -5,13 +5,16 @@ and a minimum, never a sum: one maxed part cannot pay for a zero.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from reward_server.api import Grade, Verdict
+from reward_server.rewards.text_words import words
 
-# Characters; nothing a trainer samples is longer, and the measures stay within a few milliseconds.
+# Nothing a trainer samples is longer, and every length band has ended by then. The measures
+# stay within a few milliseconds up to here.
 LONGEST_TEXT = 20_000
+MOST_WORDS = 2_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +34,25 @@ class Measures:
     shown: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
-def quality_grade(measures: Measures) -> Grade:
+def grade_words(answer: str, measure: Callable[[list[str]], Measures]) -> Grade:
+    """Grade an answer by its words, unless it has none or more than can be measured in time."""
+    if len(answer) > LONGEST_TEXT:
+        return _nothing(
+            Verdict.QUALITY, f"the answer has {len(answer)} characters, {LONGEST_TEXT} are the most"
+        )
+    said = words(answer)
+    if len(said) > MOST_WORDS:
+        return _nothing(Verdict.QUALITY, f"the answer has {len(said)} words, {MOST_WORDS} are the most")
+    if not said:
+        return _nothing(Verdict.NO_ANSWER, "the answer has no words")
+    return _combine(measure(said))
+
+
+def _nothing(verdict: Verdict, explanation: str) -> Grade:
+    return Grade(value=0.0, verdict=verdict, explanation=explanation, components={"length": 0.0})
+
+
+def _combine(measures: Measures) -> Grade:
     """Combine the parts into a grade, naming the weakest one."""
     earned = math.prod(merit.value**merit.weight for merit in measures.merits.values())
     value = min(1.0, earned * min(measures.soundness.values()))
@@ -43,14 +64,3 @@ def quality_grade(measures: Measures) -> Grade:
         explanation=f"quality {value:.2f}, weakest part: {weakest} {counted[weakest]:.2f}",
         components=counted | dict(measures.shown),
     )
-
-
-def no_words() -> Grade:
-    """Return the grade of an answer without a single word."""
-    return Grade(value=0.0, verdict=Verdict.NO_ANSWER, explanation="the answer has no words")
-
-
-def too_long(answer: str) -> Grade:
-    """Return the grade of an answer above `LONGEST_TEXT`."""
-    text = f"the answer has {len(answer)} characters, more than {LONGEST_TEXT} earn nothing"
-    return Grade(value=0.0, verdict=Verdict.QUALITY, explanation=text, components={"length": 0.0})

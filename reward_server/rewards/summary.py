@@ -8,7 +8,7 @@ limits: `docs/graders.md`.
 from reward_server.api import CostClass, Grade, Measure, RewardInfo, Sample, TextReference
 from reward_server.errors import BadReferenceError
 from reward_server.rewards import text_statistics as statistics
-from reward_server.rewards.quality import LONGEST_TEXT, Measures, Merit, no_words, quality_grade, too_long
+from reward_server.rewards.quality import LONGEST_TEXT, Measures, Merit, grade_words
 from reward_server.rewards.references import reference_of
 from reward_server.rewards.rouge import rouge_1, rouge_l
 from reward_server.rewards.text_words import is_english, is_latin, words
@@ -46,11 +46,8 @@ class SummaryReward:
             raise BadReferenceError(
                 f"text.reference: {reference.reference!r} has no words, summary needs them"
             )
-        if len(answer) > LONGEST_TEXT:
-            return too_long(answer)
-        said = words(answer)
         source = words((reference.source or sample.prompt)[:_LONGEST_SOURCE])
-        return quality_grade(_measure(answer, said, wanted, source)) if said else no_words()
+        return grade_words(answer, lambda said: _measure(answer, said, wanted, source))
 
 
 def _measure(answer: str, said: list[str], wanted: list[str], source: list[str]) -> Measures:

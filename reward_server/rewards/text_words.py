@@ -39,9 +39,9 @@ def topic_stems(prompt_words: Iterable[str]) -> frozenset[str]:
 
 
 def is_english(of_words: Sequence[str]) -> bool:
-    """Tell whether a prompt or reference is English: one small word if short, 15 % of them if not."""
+    """Tell whether a prompt or reference is English: a quarter of its words are small ones."""
     small = sum(word in FUNCTION_WORDS or word in INSTRUCTION_WORDS for word in of_words)
-    return small >= max(1.0, 0.15 * len(of_words))
+    return small >= max(1.0, 0.25 * len(of_words))
 
 
 def is_latin(of_words: Sequence[str]) -> bool:

@@ -6,7 +6,7 @@ word salad and symbols are held against it. Formulas and limits: `docs/graders.m
 
 from reward_server.api import CostClass, Grade, Measure, RewardInfo, Sample, TextReference
 from reward_server.rewards import text_statistics as statistics
-from reward_server.rewards.quality import LONGEST_TEXT, Measures, Merit, no_words, quality_grade, too_long
+from reward_server.rewards.quality import LONGEST_TEXT, Measures, Merit, grade_words
 from reward_server.rewards.references import reference_of
 from reward_server.rewards.text_words import is_english, is_latin, topic_stems, words
 
@@ -33,10 +33,8 @@ class WritingReward:
             BadReferenceError: the reference is of another type.
         """
         reference_of(sample, TextReference)
-        if len(answer) > LONGEST_TEXT:
-            return too_long(answer)
-        said, asked = words(answer), words(sample.prompt[:LONGEST_TEXT])
-        return quality_grade(_measure(answer, said, asked)) if said else no_words()
+        asked = words(sample.prompt[:LONGEST_TEXT])
+        return grade_words(answer, lambda said: _measure(answer, said, asked))
 
 
 def _measure(answer: str, said: list[str], asked: list[str]) -> Measures:

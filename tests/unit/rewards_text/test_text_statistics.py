@@ -1,0 +1,89 @@
+"""The measures one by one: what each must notice and what it must leave alone."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from reward_server.rewards import text_statistics as statistics
+from reward_server.rewards.text_words import is_english, words
+
+STORY = (
+    "The baker swept his step before dawn and laughed when the snow filled it behind him. Nobody in the town "
+    "said so, but all of them slept better that night, as if someone had pulled a blanket over the mountain."
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Don't stop_now 3.5", ["don", "t", "stop", "now", "3", "5"]),
+        ("Größe café", ["grösse", "café"]),
+        ("हिन्दी में", ["हिन्दी", "में"]),
+        ("写故事", ["写", "故", "事"]),
+        ("ひらがな ok", ["ひ", "ら", "が", "な", "ok"]),
+        ("한국어 문장", ["한국어", "문장"]),
+        ("สวัสดี", ["สวัส", "ดี"]),
+        ("\U0001f600 -- !", []),
+    ],
+)
+def test_words_of_any_script_are_found(text: str, expected: list[str]) -> None:
+    assert words(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("prompt", "english"),
+    [
+        ("Write a story", True),
+        ("birthday party ideas", True),
+        ("Escribe un cuento", False),
+        ("写一个故事", False),
+        ("", False),
+        ("Der alte Mann und das Meer waren an diesem Morgen sehr still", False),
+    ],
+)
+def test_english_prompts_are_told_by_their_small_words(prompt: str, english: bool) -> None:
+    assert is_english(words(prompt)) is english
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(0, 0.0), (40, 0.5), (80, 1.0), (400, 1.0), (1000, 0.5), (1600, 0.0), (9999, 0.0)]
+)
+def test_length_band_is_a_trapezoid(value: float, expected: float) -> None:
+    assert statistics.band(value, full_from=80, full_to=400, zero_at=1600) == expected
+
+
+def test_repeats_and_copies_add_no_length() -> None:
+    said = words(STORY)
+
+    assert statistics.fresh_length(said, []) == len(said)
+    assert statistics.fresh_length(said + said, []) <= len(said) + 2
+    assert statistics.fresh_length(said, said) == 2
+
+
+def test_freshness_sees_loops_at_every_distance() -> None:
+    assert statistics.freshness(STORY, words(STORY)) == 1.0
+    for loop in ("so ", "very very ", "and then he ran ", STORY + " "):
+        text = loop * 8
+        assert statistics.freshness(text, words(text)) == 0.0
+
+
+def test_not_stuffed_leaves_short_texts_alone() -> None:
+    assert statistics.not_stuffed(words("The fox kept the clock."), frozenset({"fox", "clock"})) == 1.0
+
+
+@pytest.mark.data
+def test_real_english_passes_the_fluency_check_and_most_of_it_shuffled_does_not(data_dir: Path) -> None:
+    lines = (data_dir / "gsm8k" / "test.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+    questions = [json.loads(line)["question"] for line in lines]
+    order = random.Random(0)
+
+    honest = [statistics.fluency(text, words(text), function_share=0.2) for text in questions]
+    shuffled = [
+        statistics.fluency(text, order.sample(found := words(text), len(found)), function_share=0.2)
+        for text in questions
+    ]
+
+    assert sum(score < 0.5 for score in honest) < 0.02 * len(honest)
+    assert sum(score < 0.5 for score in shuffled) > 0.5 * len(shuffled)
