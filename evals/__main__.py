@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -20,12 +20,14 @@ from evals.grade import Graded, grade
 from evals.results import ALL, reward_versions, summarise
 from evals.store import COMPLETIONS_FILE, Results, read_graded, read_results, write_results
 from evals.table import comparison_table, results_table
-from reward_client.api import RewardClientError
+from reward_client.api import RewardClientError, RewardUnavailableError
 from reward_client.client import RewardClient
 from reward_client.local import LocalServer
 from tasks.api import Example, Split
 from tasks.errors import TasksError
 from tasks.sources import Directory, embedded, load
+
+_CONNECT_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +91,7 @@ def run(options: Run, console: Console) -> int:
     _check(options)
     began = time.monotonic()
     examples = _examples(options)
+    _require_server()
     answered = _answer(options, examples, console)
     if not answered.examples:
         raise EvaluationError(f"nothing to evaluate: {dict(answered.left_out)}")
@@ -173,15 +176,25 @@ def _answer(options: Run, examples: Sequence[Example], console: Console) -> Answ
         )
 
 
+def _require_server() -> None:
+    """Find out now that no server answers, and not when everything is sampled."""
+    if address := os.environ.get("REWARD_ADDRESS"):
+        try:
+            with RewardClient(address) as client:
+                client.wait_ready(_CONNECT_S)
+        except RewardUnavailableError as error:
+            raise EvaluationError(
+                f"no reward server answers at REWARD_ADDRESS={address!r}: {error}"
+            ) from error
+
+
 @contextmanager
 def _client(output: Path) -> Generator[RewardClient]:
-    address = os.environ.get("REWARD_ADDRESS", "")
-    if address:
-        with RewardClient(address) as client:
-            yield client
-        return
-    with LocalServer(output / "reward_server.log") as server, RewardClient(server.address) as client:
-        yield client
+    with ExitStack() as stack:
+        address = os.environ.get("REWARD_ADDRESS")
+        if not address:
+            address = stack.enter_context(LocalServer(output / "reward_server.log")).address
+        yield stack.enter_context(RewardClient(address))
 
 
 def _results(
