@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from reward_server.api import CodeReference, Grade, Sample, Verdict
+from reward_server.errors import BadReferenceError
 from reward_server.rewards.code import CodeReward
 from sandbox.api import Limits
 from sandbox.opening import SandboxOptions, open_sandbox
@@ -75,3 +76,16 @@ async def test_a_hostile_program_earns_nothing_and_harms_no_one(row: dict[str, A
     assert graded.verdict.value in row["verdicts"], f"{row['why']}: {graded.explanation}"
     assert graded.explanation.isprintable()
     assert following.verdict is Verdict.CORRECT, following.explanation
+
+
+async def test_imports_that_the_sandbox_lacks_are_no_fault_of_the_candidate(grade: Grader) -> None:
+    with pytest.raises(BadReferenceError, match=r"imports: the sandbox cannot load them: .*no_such_module"):
+        await grade(HONEST, {"imports": ["import math", "import no_such_module"]})
+
+
+async def test_a_program_cannot_blame_the_imports_for_its_own_fault(grade: Grader) -> None:
+    forged = 'import os\nos.write(3, b\'["load","imports","ImportError","math"]\')\nos._exit(0)'
+
+    graded = await grade(forged, {"imports": ["import math"]})
+
+    assert (graded.value, graded.verdict) == (0.0, Verdict.RUNTIME_ERROR)

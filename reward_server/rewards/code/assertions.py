@@ -117,12 +117,10 @@ def _assertion(where: str, test: str) -> Assertion:
 def _claim(body: list[ast.stmt]) -> Assertion:
     match body:
         case [ast.Assert(test=ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]))]:
-            tested, literal = _sides(left, right)
-            return _tested(tested, expected=_plain(literal))
-        case [ast.Assert(test=ast.Call(func=func, args=[left, right], keywords=options))] if ast.unparse(
-            func
-        ) in _CLOSE_NAMES and not (_is_plain(left) and _is_plain(right)):
-            return _close(*_sides(left, right), options)
+            tested, expected = _sides(left, right)
+            return _tested(tested, expected=expected)
+        case [ast.Assert(test=ast.Call(args=[left, right]) as call)] if _asks_closeness(call):
+            return _close(*_sides(left, right), call.keywords)
         case [ast.Assert(test=ast.UnaryOp(op=ast.Not(), operand=ast.Call() as call))]:
             return _truth(call, expected=False)
         case [ast.Assert(test=ast.Call() as call)]:
@@ -133,17 +131,19 @@ def _claim(body: list[ast.stmt]) -> Assertion:
             raise _UnfitError(f"needs exactly one assert statement, has {len(body)} statements")
 
 
-def _sides(left: ast.expr, right: ast.expr) -> tuple[ast.expr, ast.expr]:
-    """Tell the tested side from the literal one, in that order."""
-    match _is_plain(left), _is_plain(right):
-        case False, True:
-            return left, right
-        case True, False:
-            return right, left
-        case True, True:
-            raise _UnfitError("both sides are literal, nothing is under test")
-        case _:
-            raise _UnfitError("neither side is a literal value")
+def _asks_closeness(call: ast.Call) -> bool:
+    """A call of `isclose` on two literals tests a function of that name instead."""
+    return ast.unparse(call.func) in _CLOSE_NAMES and not all(map(_literal, call.args))
+
+
+def _sides(left: ast.expr, right: ast.expr) -> tuple[ast.expr, object]:
+    """Tell the tested side from the literal one, and evaluate the latter."""
+    pairs = [(tested, value) for tested, side in ((left, right), (right, left)) for value in _literal(side)]
+    if not pairs:
+        raise _UnfitError("neither side is a literal value")
+    if len(pairs) == 2:
+        raise _UnfitError("both sides are literal, nothing is under test")
+    return pairs[0]
 
 
 def _tested(tested: ast.expr, *, expected: object, tolerance: Tolerance | None = None) -> Assertion:
@@ -162,11 +162,11 @@ def _truth(call: ast.Call, *, expected: bool) -> Assertion:
     return Assertion(call=f"not not {ast.unparse(call)}", expected=expected, function=_function(call))
 
 
-def _close(tested: ast.expr, literal: ast.expr, keywords: list[ast.keyword]) -> Assertion:
+def _close(tested: ast.expr, literal: object, keywords: list[ast.keyword]) -> Assertion:
     options = {keyword.arg or "**": _plain(keyword.value) for keyword in keywords}
     if unknown := options.keys() - _CLOSE_DEFAULTS.keys():
         raise _UnfitError(f"math.isclose takes rel_tol and abs_tol, not {sorted(unknown)}")
-    numbers: list[Any] = [_plain(literal), *({**_CLOSE_DEFAULTS, **options}.values())]
+    numbers: list[Any] = [literal, *({**_CLOSE_DEFAULTS, **options}.values())]
     expected, relative, absolute = map(float, numbers)
     math.isclose(0.0, 0.0, rel_tol=relative, abs_tol=absolute)  # refuses negative tolerances
     return _tested(tested, expected=expected, tolerance=Tolerance(relative=relative, absolute=absolute))
@@ -183,17 +183,19 @@ def _function(call: ast.Call) -> str:
             return ""
 
 
-def _is_plain(node: ast.expr) -> bool:
+def _literal(node: ast.expr) -> tuple[object] | tuple[()]:
+    """Return the value of a literal, or nothing when the node is none."""
     try:
-        _plain(node)
+        return (_plain(node),)
     except _PARSE_ERRORS:
-        return False
-    return True
+        return ()
 
 
 def _plain(node: ast.expr | None) -> object:
     """Evaluate a literal. Raises one of `_PARSE_ERRORS` for anything else."""
     match node:
+        case ast.Constant(value=value):
+            return value
         case ast.Call(func=func, args=arguments, keywords=[]) if fold := _FOLDS.get(ast.unparse(func)):
             return fold(*map(_plain, arguments))
         case ast.UnaryOp(op=ast.USub(), operand=ast.Call() as operand):

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 MAX_INT_BITS: Final = 1024
+MAX_SHOWN_CHARS: Final = 160
 _SEQUENCES: Final = frozenset({list, tuple})
 _NESTED: Final = _SEQUENCES | {dict}
 _INEXACT: Final = frozenset({float, complex})
@@ -100,6 +101,7 @@ class _Shown(reprlib.Repr):
 def shown(value: object) -> str:
     """Return a short, printable form of plain data."""
     short = _Shown()
+    short.maxlevel = 4  # six members on each level: 1,296 in all
     short.maxstring = short.maxother = 80
-    short.maxlong = 40
-    return short.repr(value)
+    text = short.repr(value)
+    return text if len(text) <= MAX_SHOWN_CHARS else text[:MAX_SHOWN_CHARS] + "..."

@@ -16,7 +16,7 @@ from reward_server.errors import BadReferenceError, SandboxUnavailableError
 from reward_server.rewards.code.assertions import Suite, parse_suite
 from reward_server.rewards.code.extract import extract
 from reward_server.rewards.code.judge import judge, no_program
-from sandbox.api import Limits, Program, Sandbox, SandboxError
+from sandbox.api import Limits, Program, Run, RunStatus, Sandbox, SandboxError
 
 INFO: Final = RewardInfo(
     name="code",
@@ -45,7 +45,8 @@ class CodeReward:
         """Judge the Python in `answer`; an answer without any is graded at once.
 
         Raises:
-            BadReferenceError: a test cannot be split into a call and an expected value.
+            BadReferenceError: a test cannot be split into a call and an expected value;
+                from the awaitable, when the sandbox lacks a module of the imports.
             SandboxUnavailableError: from the awaitable, when no program could be run.
         """
         reference = sample.reference
@@ -62,8 +63,22 @@ class CodeReward:
             imports=reference.imports,
             setup=reference.setup,
         )
+        run = await self._execute(program)
+        if run.status is RunStatus.LOAD_ERROR and reference.imports:
+            await self._check_imports(reference)
+        return judge(run, suite.assertions)
+
+    async def _check_imports(self, reference: CodeReference) -> None:
+        """Blame the reference when its imports fail without any program.
+
+        What a failing program says of itself is no evidence, so the imports are run alone.
+        """
+        run = await self._execute(Program(source="", calls=(), imports=reference.imports))
+        if run.status is RunStatus.LOAD_ERROR:
+            raise BadReferenceError(f"imports: the sandbox cannot load them: {run.detail}")
+
+    async def _execute(self, program: Program) -> Run:
         try:
-            run = await self._sandbox.run(program, self._limits)
+            return await self._sandbox.run(program, self._limits)
         except SandboxError as error:
             raise SandboxUnavailableError(f"no program could be run: {error}") from error
-        return judge(run, suite.assertions)
