@@ -23,9 +23,9 @@ def _article(noun: str) -> str:
 
 
 def gsm8k(rng: Random) -> Iterator[SampleRow]:
-    """One-step sums: 36 additions up to 12 and 39 subtractions down to 0, each asked in many ways."""
-    facts = [("+", a, b) for a, b in product(range(1, 7), range(1, 7))]
-    facts += [("-", a, b) for a in range(1, 10) for b in range(1, min(a, 6) + 1)]
+    """One-step sums: 25 additions up to 10 and 20 subtractions down to 0, each asked in many ways."""
+    facts = [("+", a, b) for a, b in product(range(1, 6), range(1, 6))]
+    facts += [("-", a, b) for a in range(1, 7) for b in range(1, min(a, 5) + 1)]
     rng.shuffle(facts)
     for sign, a, b in cycle(facts):
         name, things = rng.choice(words.NAMES), rng.choice(words.OBJECTS)
@@ -73,7 +73,7 @@ def _number_function(text: str, sign: str, compute: Callable[[int, int], int], k
 
 
 def _functions() -> list[_Function]:
-    numbers = [_number_function(*operation, k) for operation in _ARITHMETIC for k in range(2, 10)]
+    numbers = [_number_function(*operation, k) for operation in _ARITHMETIC for k in range(2, 8)]
     lists = [_Function(words=w, expression=e, compute=c, takes_list=True) for w, e, c in _LISTS]
     return numbers + lists
 
@@ -87,7 +87,7 @@ def _arguments(rng: Random, *, takes_list: bool) -> list[object]:
 
 
 def mbpp(rng: Random) -> Iterator[SampleRow]:
-    """One-line functions: 24 over numbers, 8 over lists, each under ten names."""
+    """One-line functions: 18 over numbers, 8 over lists, each under six names."""
     combinations = [(f, name) for name in words.FUNCTION_NAMES for f in _functions()]
     rng.shuffle(combinations)
     for function, name in cycle(combinations):

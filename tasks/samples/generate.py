@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -68,15 +69,18 @@ def rows(name: str) -> Mapping[str, list[SampleRow]]:
     family = FAMILIES[name]
     seen: set[tuple[str, ...]] = set()
     kept: list[SampleRow] = []
-    for row in family.stream(Random(f"{SEED}/{name}")):  # noqa: S311 - data, not secrets
+    wanted = family.train + family.test
+    stream = family.stream(Random(f"{SEED}/{name}"))  # noqa: S311 - data, not secrets
+    for row in islice(stream, 100 * wanted):
         words = sorted(re.findall(r"\w+", json.dumps([row[column] for column in family.options])))
         question = (*(str(row[column]) for column in family.question), *words)
         if question in seen:
             continue
         seen.add(question)
         kept.append(_numbered(family, row, len(kept) + 1))
-        if len(kept) == family.train + family.test:
+        if len(kept) == wanted:
             break
+    assert len(kept) == wanted, f"{name}: only {len(kept)} different questions, {wanted} wanted"
     return {"train": kept[: family.train], "test": kept[family.train :]}
 
 
