@@ -1,7 +1,7 @@
 """Every MBPP reference solution passes its own tests, through the reward and the real sandbox."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from reward_server.api import CodeReference, Grade, Sample
-from reward_server.rewards.code import CodeReward
+from reward_server.api import CodeReference
 from sandbox.api import Limits
-from sandbox.opening import SandboxOptions, open_sandbox
+from tests.integration.code_reward_grader import Grader, open_grader
 
 pytestmark = [pytest.mark.docker, pytest.mark.data, pytest.mark.asyncio(loop_scope="session")]
 
@@ -25,40 +24,35 @@ LIMITS = Limits(cpu_seconds=20.0, wall_seconds=120.0)  # task 123 needs 3 to 5 s
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def reward(docker_engine: None) -> AsyncIterator[CodeReward]:
-    sandbox = await open_sandbox(SandboxOptions(slots=1))
-    try:
-        await sandbox.check()
-        yield CodeReward(sandbox, limits=LIMITS)
-    finally:
-        await sandbox.close()
+async def grade(docker_engine: None) -> AsyncIterator[Grader]:
+    async with open_grader(LIMITS) as grader:
+        yield grader
 
 
-async def _grade(reward: CodeReward, row: dict[str, Any], answer: str) -> Grade:
-    reference = CodeReference(
+def _rows(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+
+
+def _reference(row: dict[str, Any]) -> CodeReference:
+    return CodeReference(
         tests=tuple(row["test_list"]),
         setup=row.get("test_setup_code", ""),
         imports=tuple(row.get("test_imports", ())),
     )
-    sample = Sample(sample_id="1", reward="code", prompt="", completion="", reference=reference)
-    grade = reward.grade(sample, answer)
-    return await grade if isinstance(grade, Awaitable) else grade
 
 
 @pytest.mark.parametrize("file", FILES)
-async def test_every_reference_solution_is_correct(file: str, data_dir: Path, reward: CodeReward) -> None:
-    rows = [json.loads(line) for line in (data_dir / file).read_text("utf-8").splitlines()]
+async def test_every_reference_solution_is_correct(file: str, data_dir: Path, grade: Grader) -> None:
+    rows = _rows(data_dir / file)
 
-    grades = {row["task_id"]: await _grade(reward, row, row["code"]) for row in rows}
+    grades = {row["task_id"]: await grade(row["code"], _reference(row)) for row in rows}
 
-    assert {task: grade.explanation for task, grade in grades.items() if grade.value != 1.0} == {}
+    assert {task: found.explanation for task, found in grades.items() if found.value != 1.0} == {}
 
 
-async def test_no_reference_solution_is_correct_for_the_next_task(data_dir: Path, reward: CodeReward) -> None:
-    rows = [
-        json.loads(line) for line in (data_dir / "mbpp" / "validation.jsonl").read_text("utf-8").splitlines()
-    ]
+async def test_no_reference_solution_is_correct_for_the_task_before(data_dir: Path, grade: Grader) -> None:
+    rows = _rows(data_dir / "mbpp" / "validation.jsonl")
 
-    grades = {row["task_id"]: await _grade(reward, row, other["code"]) for row, other in pairwise(rows)}
+    grades = {row["task_id"]: await grade(other["code"], _reference(row)) for row, other in pairwise(rows)}
 
-    assert {task: grade.explanation for task, grade in grades.items() if grade.value != 0.0} == {}
+    assert {task: found.explanation for task, found in grades.items() if found.value != 0.0} == {}
