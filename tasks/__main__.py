@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,19 +14,23 @@ from reward_client.client import RewardClient
 from reward_client.local import LocalServer
 from tasks.api import Split
 from tasks.check import check, table
+from tasks.datasets import DEFAULT_DATASETS
 from tasks.errors import TasksError
 from tasks.mixing import Mixture
 from tasks.sources import Directory, Loaded, embedded, load
 
 
-def check_command(*, data_dir: Path | None = None, address: str | None = None) -> int:
+def check_command(
+    *, data_dir: Path | None = None, datasets: tuple[str, ...] = DEFAULT_DATASETS, address: str | None = None
+) -> int:
     """Grade every row's reference answer through a live reward server; exit 1 unless all earn full marks.
 
     Args:
         data_dir: directory of <dataset>/<split>.jsonl or .parquet; the embedded samples without it.
+        datasets: which datasets to check.
         address: HOST:PORT of a running server; REWARD_ADDRESS, or else one is started and stopped.
     """
-    loaded = _load(data_dir, *Split)
+    loaded = _load(data_dir, datasets, *Split)
     with _server(address) as where, RewardClient(where) as client:
         checks = check(client, loaded.examples)
     _say(table(checks))
@@ -44,17 +48,19 @@ def mix_command(
         alpha: exponent in p ~ n^alpha: 1 natural, 0 uniform.
         seed: which rows, and their order.
     """
-    mixture = Mixture(_load(data_dir, Split.TRAIN).examples, total=total, seed=seed, alpha=alpha)
+    mixture = Mixture(
+        _load(data_dir, DEFAULT_DATASETS, Split.TRAIN).examples, total=total, seed=seed, alpha=alpha
+    )
     _say(f"{'domain':<10}{'available':>10}{'rows':>8}{'share %':>9}{'epochs':>8}")
     for s in mixture.report():
         _say(f"{s.domain.value:<10}{s.available:>10}{s.rows:>8}{100 * s.rows / total:>9.1f}{s.epochs:>8.2f}")
     return 0
 
 
-def _load(data_dir: Path | None, *splits: Split) -> Loaded:
+def _load(data_dir: Path | None, datasets: Collection[str], *splits: Split) -> Loaded:
     if data_dir is None:
-        return load(embedded(), splits=splits)
-    loaded = load(Directory(data_dir), splits=splits)
+        return load(embedded(), splits=splits, datasets=datasets)
+    loaded = load(Directory(data_dir), splits=splits, datasets=datasets)
     for name, why in (*loaded.skipped.items(), *loaded.excluded.items()):
         _say(f"left out: {name}: {why}")
     return loaded
