@@ -14,7 +14,7 @@ from sandbox.owner import Owner
 
 Say = Callable[[str], None]
 
-_LIMITS = Limits(cpu_seconds=0.5, wall_seconds=2.0, memory_bytes=256 * 1024 * 1024, result_bytes=64 * 1024)
+_LIMITS = Limits(cpu_seconds=0.25, wall_seconds=20.0, memory_bytes=256 * 1024 * 1024, result_bytes=64 * 1024)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +25,7 @@ class Probe:
     source: str
     status: RunStatus = RunStatus.OK
     value: object = None
+    limits: Limits = _LIMITS
 
 
 PROBES = (
@@ -34,6 +35,7 @@ PROBES = (
         name="wall time is limited",
         source="import time\ntime.sleep(60)",
         status=RunStatus.WALL_LIMIT,
+        limits=Limits(wall_seconds=1.0),
     ),
     Probe(name="memory is limited", source="x = bytearray(2 ** 30)", status=RunStatus.MEMORY_LIMIT),
     Probe(
@@ -111,7 +113,7 @@ def _check_engine(engine: Engine, say: Say) -> bool:
 
 async def _check_probe(sandbox: Sandbox, probe: Probe, say: Say) -> bool:
     calls = ("probe()",) if probe.status in (RunStatus.OK, RunStatus.OUTPUT_LIMIT) else ()
-    run = await sandbox.run(Program(source=probe.source, calls=calls), _LIMITS)
+    run = await sandbox.run(Program(source=probe.source, calls=calls), probe.limits)
     holds = run.status is probe.status and (run.status is not RunStatus.OK or _value(run) == probe.value)
     say(
         f"{'ok  ' if holds else 'NO  '} {probe.name}"

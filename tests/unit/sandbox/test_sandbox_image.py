@@ -1,10 +1,17 @@
 """The image: what goes into it, and its name."""
 
 import io
+import platform
 import re
 import tarfile
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
 
 from sandbox import build
+from sandbox.api import SandboxError
+from sandbox.docker import Engine
 
 
 def test_the_dockerfile_copies_every_file_of_the_context():
@@ -40,3 +47,47 @@ def test_the_name_of_the_image_changes_with_any_byte_that_goes_into_it(tmp_path,
 
     assert same == before
     assert build.image_tag() != before
+
+
+class FakeEngine:
+    """An engine that holds some images and can pull none."""
+
+    def __init__(self, *images: str) -> None:
+        self.images = set(images)
+
+    def has_image(self, tag: str) -> bool:
+        return tag in self.images
+
+    def build_image(self, tag: str, context: bytes, base: str) -> Iterator[str]:
+        yield f"from {base}"
+        if base not in self.images:
+            raise SandboxError("no route to the registry")
+        self.images.add(tag)
+
+
+def debian_base() -> str:
+    return f"{build.BASE_REPOSITORY}:{platform.freedesktop_os_release()['VERSION_CODENAME']}"
+
+
+def test_without_a_registry_the_image_is_built_on_debian_packages():
+    engine, said = FakeEngine(debian_base()), list[str]()
+
+    tag = build.build_image(cast(Engine, engine), build.Base.AUTO, said.append)
+
+    assert engine.has_image(tag)
+    assert any("no route to the registry" in line for line in said)
+
+
+def test_a_base_that_was_asked_for_is_not_replaced_by_another():
+    engine = FakeEngine(debian_base())
+
+    with pytest.raises(SandboxError, match="no route"):
+        build.build_image(cast(Engine, engine), build.Base.REGISTRY, print)
+
+
+def test_an_image_that_exists_is_not_built_again():
+    engine, said = FakeEngine(build.image_tag()), list[str]()
+
+    tag = build.build_image(cast(Engine, engine), build.Base.AUTO, said.append)
+
+    assert said == [f"image {tag} exists already"]

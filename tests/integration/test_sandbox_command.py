@@ -1,0 +1,62 @@
+"""`python -m sandbox`: what a person sees, and the exit codes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("sandbox_image")]
+
+
+def sandbox(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sandbox", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_a_fit_host_passes_every_check():
+    done = sandbox("check")
+
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, done.stdout
+    assert len(lines) == 14
+    assert {line[:5] for line in lines} == {"ok   "}
+
+
+def test_without_an_engine_the_check_says_so_and_fails(tmp_path: Path):
+    done = sandbox("--docker-host", f"unix://{tmp_path}/no.sock", "check")
+
+    assert done.returncode == 1
+    assert done.stdout.startswith("NO   cannot reach")
+    assert "Traceback" not in done.stderr
+
+
+def test_building_again_does_nothing():
+    done = sandbox("build")
+
+    assert done.returncode == 0
+    assert done.stdout.strip().endswith("exists already")
+
+
+def test_a_file_is_run_and_its_results_are_printed(tmp_path: Path):
+    file = tmp_path / "program.py"
+    file.write_text("def half(x): return x / 2\n")
+
+    done = sandbox("run", str(file), "--call", "half(3)", "--call", "half('a')", "--call", "half")
+
+    status, *results = done.stdout.splitlines()
+    assert done.returncode == 0
+    assert status.startswith("ok in ")
+    assert results[0] == "half(3) = 1.5"
+    assert results[1].startswith("half('a') raised TypeError: ")
+    assert results[2] == "half returned function, which is not plain data"
+
+
+def test_a_file_that_does_not_load_has_exit_code_one(tmp_path: Path):
+    file = tmp_path / "program.py"
+    file.write_text("raise KeyError\n")
+
+    done = sandbox("run", str(file))
+
+    assert done.returncode == 1
+    assert "load_error" in done.stdout
