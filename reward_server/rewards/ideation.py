@@ -50,20 +50,23 @@ class IdeationReward:
 
 
 def _measure(answer: str, said: list[str], asked: list[str]) -> Measures:
-    topic = topic_stems(asked)
-    length = statistics.band(statistics.fresh_length(said, asked), full_from=40, full_to=300, zero_at=1200)
-    fluency = statistics.fluency(answer, said, function_share=0.08) if is_english(asked) else 1.0
+    topic, english = topic_stems(asked), is_english(asked)
+    runs = statistics.content_runs(answer) if english else []
+    length = statistics.band(
+        statistics.fresh_length(said, asked, runs), full_from=40, full_to=300, zero_at=1200
+    )
+    fluency = statistics.fluency(answer, said, runs, function_share=0.08) if english else 1.0
     return Measures(
         merits={
-            "length": Merit(value=length, weight=0.3),
-            "structure": Merit(value=_structure(answer), weight=0.3),
-            "relevance": Merit(value=statistics.relevance(said, topic), weight=0.2),
-            "variety": Merit(value=statistics.variety(said), weight=0.2),
+            "length": Merit(value=length, weight=0.35),
+            "structure": Merit(value=_structure(answer), weight=0.35),
+            "relevance": Merit(value=statistics.relevance(said, topic), weight=0.15),
+            "variety": Merit(value=statistics.variety(said), weight=0.15),
         },
         soundness={
             "freshness": statistics.freshness(answer, said),
             "fluency": max(_LEAST_FLUENCY, fluency),
-            "own_words": statistics.own_words(said, asked, free=0.15, zero=0.6),
+            "own_words": statistics.own_words(said, asked, free=0.05, zero=0.5),
             "not_stuffed": statistics.not_stuffed(said, topic),
             "plain_text": statistics.plain_text(answer, said, latin=is_latin(asked)),
         },

@@ -53,6 +53,7 @@ class SummaryReward:
 def _measure(answer: str, said: list[str], wanted: list[str], source: list[str]) -> Measures:
     first, longest = rouge_1(said, wanted), rouge_l(said, wanted)
     english = is_english(wanted)
+    runs = statistics.content_runs(answer) if english else []
     return Measures(
         merits={
             "coverage": Merit(value=statistics.ramp((first + longest) / 2, zero=0.05, one=0.65), weight=0.7),
@@ -60,7 +61,7 @@ def _measure(answer: str, said: list[str], wanted: list[str], source: list[str])
         },
         soundness={
             "freshness": statistics.freshness(answer, said),
-            "fluency": statistics.fluency(answer, said, function_share=0.1) if english else 1.0,
+            "fluency": statistics.fluency(answer, said, runs, function_share=0.1) if english else 1.0,
             "order": statistics.order(first, longest),
             "own_words": _own_words(said, source),
             "plain_text": statistics.plain_text(answer, said, latin=is_latin(wanted)),

@@ -12,9 +12,11 @@ from itertools import pairwise
 
 from reward_server.rewards.english import FUNCTION_WORDS, NEVER_AFTER
 from reward_server.rewards.text_words import non_latin_share, stems
+from reward_server.rewards.text_words import words as words_of
 
 _VARIETY_WINDOW = 50
 _FUNCTION_WINDOW = 30
+_LONGEST_RUN_COUNTED = 5
 # Shorter texts do not compress enough to tell a loop from a sentence.
 _FEWEST_BYTES_TO_COMPRESS = 200
 # n of the n-gram: the share of repeats that honest English has room for.
@@ -38,19 +40,38 @@ def ngrams(words: Sequence[str], n: int) -> set[tuple[str, ...]]:
     return set(zip(*(words[start:] for start in range(n)), strict=False))
 
 
-def fresh_length(words: Sequence[str], given: Sequence[str]) -> int:
-    """Count the words that are new: what repeats itself or is copied from `given` adds no length."""
+def content_runs(text: str) -> list[int]:
+    """Return the lengths of all runs of words without a function word between them, line by line.
+
+    Real English hardly ever puts ten such words in a row, junk of any kind mostly does.
+    """
+    runs: list[int] = []
+    for line in text.splitlines():
+        run = 0
+        for word in words_of(line):
+            if word in FUNCTION_WORDS:
+                runs.append(run)
+                run = 0
+            else:
+                run += 1
+        runs.append(run)
+    return runs
+
+
+def fresh_length(words: Sequence[str], given: Sequence[str], runs: Sequence[int] = ()) -> int:
+    """Count the words that are new: repeats, copies from `given` and the ends of long runs add no length."""
     if len(words) < 3:
         return len(set(words) - set(given))
-    return len(ngrams(words, 3) - ngrams(given, 3)) + 2
+    fresh = len(ngrams(words, 3) - ngrams(given, 3)) + 2
+    return max(0, fresh - sum(run - _LONGEST_RUN_COUNTED for run in runs if run > _LONGEST_RUN_COUNTED))
 
 
 def variety(words: Sequence[str]) -> float:
-    """Scale the mean type/token ratio of windows of 50 words (Johnson 1944): .4 is 0, .9 is 1."""
+    """Scale the mean type/token ratio of windows of 50 words (Johnson 1944): .4 is 0, .8 is 1."""
     size = min(_VARIETY_WINDOW, len(words))
     starts = [*range(0, len(words) - size, size), len(words) - size]
     ratio = sum(len(set(words[start : start + size])) for start in starts) / (size * len(starts))
-    return ramp(ratio, zero=0.4, one=0.9)
+    return ramp(ratio, zero=0.4, one=0.8)
 
 
 def freshness(text: str, words: Sequence[str]) -> float:
@@ -67,12 +88,12 @@ def freshness(text: str, words: Sequence[str]) -> float:
     return min(score, ramp(len(data) / len(zlib.compress(data)), zero=5.0, one=2.8))
 
 
-def fluency(text: str, words: Sequence[str], *, function_share: float) -> float:
+def fluency(text: str, words: Sequence[str], runs: Sequence[int], *, function_share: float) -> float:
     """Scale what English prose has and lists of words have not; for English prompts only.
 
     The worst of: the share of function words in the poorest 30 words (full from
-    `function_share` on, 0 at a quarter of it), pairs of words that grammar forbids, letters
-    per word, and words per sentence.
+    `function_share` on, 0 at a quarter of it), the longest of the content runs, pairs of words
+    that grammar forbids, letters per word, and words per sentence.
     """
     size = min(_FUNCTION_WINDOW, len(words))
     flags = [word in FUNCTION_WORDS for word in words]
@@ -84,6 +105,7 @@ def fluency(text: str, words: Sequence[str], *, function_share: float) -> float:
     return min(
         ramp(poorest, zero=function_share / 4, one=function_share),
         ramp(richest, zero=0.95, one=0.75),
+        ramp(max(runs, default=0), zero=14, one=8),
         _grammar(words),
         ramp(letters, zero=1.5, one=2.5),
         ramp(letters, zero=9.0, one=6.5),
@@ -95,7 +117,7 @@ def plain_text(text: str, words: Sequence[str], *, latin: bool) -> float:
     """Scale the share of letters among visible characters; with `latin`, also of Latin words."""
     visible = len("".join(text.split()))
     clean = ramp(sum(map(len, words)) / max(1, visible), zero=0.5, one=0.85)
-    return min(clean, ramp(non_latin_share(words), zero=0.4, one=0.08)) if latin else clean
+    return min(clean, ramp(non_latin_share(words), zero=0.4, one=0.02)) if latin else clean
 
 
 def own_words(words: Sequence[str], given: Sequence[str], *, free: float, zero: float) -> float:
@@ -112,19 +134,19 @@ def order(rouge_1: float, rouge_l: float) -> float:
 
 
 def relevance(words: Sequence[str], topic: frozenset[str]) -> float:
-    """Scale how much of the topic the text touches: half of it, or four words, is full; never below .3."""
+    """Scale how much of the topic the text touches: a third, or three words, is full; never below .5."""
     if not topic:
         return 1.0
-    wanted = min(4, max(1, len(topic) // 2))
-    return max(0.3, min(1.0, len(topic.intersection(stems(words))) / wanted))
+    wanted = min(3, max(1, len(topic) // 3))
+    return max(0.5, min(1.0, len(topic.intersection(stems(words))) / wanted))
 
 
 def not_stuffed(words: Sequence[str], topic: frozenset[str]) -> float:
-    """Scale the share of content words that are the prompt's own: .4 is full, .7 is 0."""
+    """Scale the share of content words that are the prompt's own: .35 is full, .65 is 0."""
     content = stems(words)
     if len(content) < _FEWEST_CONTENT_WORDS:
         return 1.0
-    return ramp(sum(stem in topic for stem in content) / len(content), zero=0.7, one=0.4)
+    return ramp(sum(stem in topic for stem in content) / len(content), zero=0.65, one=0.35)
 
 
 def _grammar(words: Sequence[str]) -> float:

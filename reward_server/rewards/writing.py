@@ -38,8 +38,11 @@ class WritingReward:
 
 
 def _measure(answer: str, said: list[str], asked: list[str]) -> Measures:
-    topic = topic_stems(asked)
-    length = statistics.band(statistics.fresh_length(said, asked), full_from=80, full_to=400, zero_at=1600)
+    topic, english = topic_stems(asked), is_english(asked)
+    runs = statistics.content_runs(answer) if english else []
+    length = statistics.band(
+        statistics.fresh_length(said, asked, runs), full_from=80, full_to=400, zero_at=1600
+    )
     return Measures(
         merits={
             "length": Merit(value=length, weight=0.5),
@@ -48,8 +51,8 @@ def _measure(answer: str, said: list[str], asked: list[str]) -> Measures:
         },
         soundness={
             "freshness": statistics.freshness(answer, said),
-            "fluency": statistics.fluency(answer, said, function_share=0.2) if is_english(asked) else 1.0,
-            "own_words": statistics.own_words(said, asked, free=0.15, zero=0.6),
+            "fluency": statistics.fluency(answer, said, runs, function_share=0.2) if english else 1.0,
+            "own_words": statistics.own_words(said, asked, free=0.05, zero=0.5),
             "not_stuffed": statistics.not_stuffed(said, topic),
             "plain_text": statistics.plain_text(answer, said, latin=is_latin(asked)),
         },

@@ -152,7 +152,7 @@ def test_system_text_in_the_completion_does_not_count_as_relevance() -> None:
         "Please write a story. Think first, then give the answer between the tags, in the format asked for."
     )
 
-    assert grade(row, echo).components["relevance"] == 0.3
+    assert grade(row, echo).components["relevance"] == 0.5
 
 
 @pytest.mark.parametrize("measure", [lambda g: g.components["rouge_1"], lambda g: g.components["rouge_l"]])
