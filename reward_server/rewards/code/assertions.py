@@ -32,7 +32,7 @@ from reward_server.api import CodeReference
 from reward_server.errors import BadReferenceError
 from reward_server.rewards.code.compare import Tolerance
 
-MAX_REFERENCE_CHARS: Final = 2**20  # the inputs of the largest MBPP+ problem are 190 KB of JSON
+MAX_REFERENCE_CHARS: Final = 2**19  # escaped as JSON it still fits a request to the sandbox
 EXCERPT_CHARS: Final = 120
 
 # Folding takes what a literal may hold and raises TypeError or ValueError for the rest.

@@ -2,9 +2,9 @@
 
 A program is loaded first, then the reference's imports and setup (MBPP's setup may use a
 class of the candidate's), then the calls. CPU time decides, not wall time: on a busy machine a
-wall limit fails right answers. The default of `Limits`, 2 CPU-seconds, is some hundred times
-what nearly all MBPP solutions need, and bounds the cost of a batch, which is that of its endless
-loops; raise it to 10 for a set with slow references (MBPP 123 takes 3 to 5).
+wall limit fails right answers. The default of `Limits` is some hundred times what nearly all
+MBPP solutions need, and bounds the cost of a batch, which is that of its endless loops. Task
+123 comes close to it; a set with slow references needs more.
 """
 
 from collections.abc import Awaitable
