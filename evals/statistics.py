@@ -6,6 +6,7 @@ independent: prompts are. Everything here treats the prompt as the unit of chanc
 Sources:
     clustered standard error   Miller 2024, "Adding Error Bars to Evals", arXiv:2411.00640, section 2.2
     score interval             Wilson 1927; over an effective sample size as Korn and Graubard 1998
+    interval of a difference   Newcombe 1998, Statistics in Medicine 17, 873-890, method 10
     sign-flip test             Fisher 1935, "The Design of Experiments", section 21
     Monte Carlo p-value        Phipson and Smyth 2010, never zero: (1 + hits) / (1 + draws)
 """
@@ -82,6 +83,19 @@ def estimate(values_by_prompt: Sequence[Sequence[float]]) -> Estimate | None:
         interval=wilson(min(1.0, max(0.0, mean)), _effective_size(mean, variance, prompts)),
         values=count,
         prompts=prompts,
+    )
+
+
+def difference(before: tuple[float, Interval], after: tuple[float, Interval]) -> Interval:
+    """Return the interval of `after - before`, each a mean with its interval, taken as independent.
+
+    Where both are over the same prompts it is wider than a paired one would be.
+    """
+    (mean_before, (low_before, high_before)), (mean_after, (low_after, high_after)) = before, after
+    change = mean_after - mean_before
+    return Interval(
+        change - math.hypot(mean_after - low_after, high_before - mean_before),
+        change + math.hypot(high_after - mean_after, mean_before - low_before),
     )
 
 

@@ -170,7 +170,7 @@ def _curve(
 ) -> None:
     steps = [record.step for record in records]
     alone = len(steps) == 1  # a line through one point shows nothing
-    axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.8)
+    axes.plot(steps, values, color=colour, alpha=0.2, linewidth=0.7)
     axes.plot(
         steps, _smooth(values), color=colour, linewidth=2, marker="o" if alone else "", label=label or None
     )
@@ -213,7 +213,7 @@ def _bars(
         axes.bar(places, means, width=width, color=colour, label=label)
         axes.errorbar(places, means, yerr=reach, fmt="none", ecolor=_BLACK, elinewidth=1.1, capsize=3)
     axes.set_xticks(range(len(domains)), domains, rotation=30 if len(domains) > 4 else 0)
-    axes.set_ylim(0, 1)
+    axes.set_ylim(0, 1.04)
     axes.grid(alpha=0.25, axis="y")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

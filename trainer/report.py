@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evals.results import ALL, DomainResult
-from evals.statistics import Interval
+from evals.statistics import Interval, difference
 from trainer.records import SUMMARY_FILE, Summary, to_json
 from trainer.view import duration
 
@@ -50,7 +50,7 @@ def verdict(summary: Summary) -> list[str]:
     """Say what the numbers show: no rise, a sharper policy, or one that also answers better when greedy.
 
     The reward counts as risen at p < 0.05 of the paired test; greedy accuracy as changed
-    when it leaves the 95 % interval that it had before.
+    when the 95 % interval of its change excludes zero.
     """
     before, after = summary.before.get(ALL), summary.after.get(ALL)
     if before is None or after is None:
@@ -71,23 +71,31 @@ def verdict(summary: Summary) -> list[str]:
 
 
 def _sampled_change(before: DomainResult, after: DomainResult) -> str:
-    changed = (
-        f"of sampled completions, format went from {before.format_rate:.3f} to {after.format_rate:.3f} "
-        f"and accuracy from {before.accuracy:.3f} to {after.accuracy:.3f}"
-    )
-    return changed if after.accuracy > before.accuracy else f"{changed}: the gain is in the format alone"
+    """Tell learning the format from learning to answer: accuracy counts a malformed reply as wrong."""
+    changed = f"well-formed completions went from {before.format_rate:.3f} to {after.format_rate:.3f}"
+    if before.format_rate == 0 or after.format_rate == 0:
+        return changed
+    earlier, later = before.accuracy / before.format_rate, after.accuracy / after.format_rate
+    changed += f", and accuracy among them from {earlier:.3f} to {later:.3f}"
+    return changed if later > earlier else f"{changed}: the gain is in the format alone"
 
 
 def _greedy_change(before: DomainResult, after: DomainResult) -> str:
-    low, high = before.greedy_accuracy_interval
-    change = (
-        f"from {before.greedy_accuracy:.3f} (95 % interval {_range(before.greedy_accuracy_interval)}) "
-        f"to {after.greedy_accuracy:.3f}"
+    low, high = difference(
+        (before.greedy_accuracy, before.greedy_accuracy_interval),
+        (after.greedy_accuracy, after.greedy_accuracy_interval),
     )
-    if after.greedy_accuracy > high:
-        return f"greedy accuracy rose too, {change}: more than a sharper choice among answers it already gave"
-    if after.greedy_accuracy < low:
-        return f"greedy accuracy fell, {change}: the reward was gained at the price of the best answer"
+    change = (
+        f"from {before.greedy_accuracy:.3f} to {after.greedy_accuracy:.3f} "
+        f"(95 % interval of the change {low:+.3f} to {high:+.3f})"
+    )
+    if low > 0:
+        return (
+            f"greedy accuracy rose too, {change}: on prompts held out from training, its first choice got "
+            "better and not only its draws"
+        )
+    if high < 0:
+        return f"greedy accuracy fell, {change}: the reward was gained at the price of the first choice"
     return (
         f"greedy accuracy did not measurably change, {change}: the policy does more often what it could do "
         "before (sharpening); that it solves new problems is not shown"

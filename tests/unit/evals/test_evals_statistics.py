@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from evals.statistics import Interval, estimate, paired_rise, wilson
+from evals.statistics import Interval, difference, estimate, paired_rise, wilson
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,19 @@ def test_nothing_graded_has_no_estimate(nothing: list[list[float]]) -> None:
 def test_an_interval_is_clipped_to_the_range_of_scores() -> None:
     assert wilson(0.0, 4).low == 0.0
     assert wilson(1.0, 4) == Interval(pytest.approx(0.5101, abs=1e-4), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "expected"),
+    [((56, 70), (48, 80), (0.0524, 0.3339)), ((10, 10), (0, 10), (0.6075, 1.0))],
+)
+def test_the_interval_of_a_difference_is_newcombes(
+    after: tuple[int, int], before: tuple[int, int], expected: tuple[float, float]
+) -> None:
+    """His table II, examples (a) and (h)."""
+    sides = [(right / n, wilson(right / n, n)) for right, n in (before, after)]
+
+    assert difference(*sides) == pytest.approx(expected, abs=5e-5)
 
 
 def scipy_p(differences: np.ndarray) -> float:

@@ -47,6 +47,24 @@ def test_the_verdict_follows_the_numbers(
     assert never_says not in said
 
 
+def test_accuracy_that_rose_only_with_the_format_is_no_better_answering() -> None:
+    """0.2 right of 0.4 well-formed, then 0.4 of 0.8: half of the well-formed are right both times."""
+    before = dataclasses.replace(domain_result(0.3, 0.2), format_rate=0.4)
+    after = dataclasses.replace(domain_result(0.5, 0.4), format_rate=0.8)
+
+    said = verdict(dataclasses.replace(summary(), before={"all": before}, after={"all": after}))
+
+    assert "accuracy among them from 0.500 to 0.500: the gain is in the format alone" in said[1]
+
+
+def test_accuracy_among_well_formed_replies_is_not_said_where_there_were_none() -> None:
+    before = dataclasses.replace(domain_result(0.0, 0.0), format_rate=0.0)
+
+    said = verdict(dataclasses.replace(summary(), before={"all": before}))
+
+    assert said[1] == "well-formed completions went from 0.000 to 0.550"
+
+
 def test_a_run_in_which_nothing_was_graded_shows_nothing() -> None:
     found = summary(domains=())
 
