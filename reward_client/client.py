@@ -110,18 +110,21 @@ class AsyncRewardClient:
     async def _call(self, rpc: _Rpc[_SentT, _T], request: _SentT, deadline: float) -> _T:
         """Send one call until it is answered, refused, or out of time."""
         attempt = 0
+        reason = ""
         while True:
             attempt += 1
             try:
                 return await rpc(request, timeout=max(0.0, deadline - time.monotonic()))
             except grpc.aio.AioRpcError as error:
-                reason = f"{self._target}: {error.code().name}: {error.details()}"
                 if refusal := refuse(error.code(), error.details() or ""):
                     raise refusal from error
+                # Running out of time says less than the failure before it.
+                if not reason or error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                    reason = f"{self._target}: {error.code().name}: {error.details()}"
                 wait = wait_s(attempt)
                 left_s = deadline - time.monotonic()
                 if left_s <= wait:
-                    raise RewardUnavailableError(f"no reward server before the deadline; {reason}") from error
+                    raise RewardUnavailableError(f"no answer before the deadline; {reason}") from error
             self._on_retry(Retry(attempt=attempt, wait_s=wait, left_s=left_s, reason=reason))
             await asyncio.sleep(wait)
 

@@ -69,6 +69,12 @@ class LocalServer:
         if self._process is not None:
             self._stop(self._process)
 
+    def kill(self) -> None:
+        """Kill the server and all it started, as a crash would; for tests of what survives it."""
+        os.killpg(self.pid, signal.SIGKILL)
+        assert self._process is not None
+        self._process.wait()
+
     def _start(self, address_file: Path) -> "subprocess.Popen[bytes]":
         command = (sys.executable, "-m", "reward_server", "--listen", "127.0.0.1:0")
         options = ("--address-file", str(address_file), "--stop-on-stdin-eof")

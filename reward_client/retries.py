@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import grpc
 
-from reward_client.api import RewardClientError, RewardRequestError, RewardUnavailableError
+from reward_client.api import RewardClientError, RewardRequestError
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 5.0
@@ -79,13 +79,9 @@ def wait_s(attempt: int) -> float:
 
 
 def refuse(code: grpc.StatusCode, details: str) -> RewardClientError | None:
-    """Return the error a status ends the call with, or None when it is to be sent again."""
-    if code in _RETRIED:
+    """Return the error a status ends the call with, or None when it is about time and load alone."""
+    if code in _RETRIED or code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return None
     if code is grpc.StatusCode.INVALID_ARGUMENT:
         return RewardRequestError(details)
-    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return RewardUnavailableError(
-            "no answer before the deadline: raise the timeout or look at the server"
-        )
     return RewardClientError(f"the server answered {code.name}: {details}")

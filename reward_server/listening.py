@@ -37,7 +37,7 @@ def listen(config: ServerConfig) -> tuple[grpc.aio.Server, str]:
     if credentials is None and not is_loopback(host) and not config.insecure:
         raise ConfigurationError(
             f"listen={config.listen!r} can be reached from other machines without TLS: give "
-            "--tls.certificate and --tls.key, or listen on 127.0.0.1, or say --insecure if the network is safe"
+            "--tls.certificate and --tls.key, or listen on 127.0.0.1, or say --insecure if the net is safe"
         )
     server = grpc.aio.server(options=_OPTIONS)
     try:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from reward_server.api import Reward, RewardInfo
 from reward_server.errors import ConfigurationError, UnknownRewardError
 from reward_server.provenance import source_hash
+from reward_server.rewards import math
 from reward_server.rewards.boolean import BooleanReward
 from reward_server.rewards.choice import ChoiceReward
 from reward_server.rewards.code import CodeReward
@@ -43,12 +44,13 @@ BUILT_IN: Mapping[str, Factory] = MappingProxyType(
         "choice": lambda _: ChoiceReward(),
         "code": lambda resources: CodeReward(resources.sandbox),
         "ideation": lambda _: IdeationReward(),
+        "math": lambda resources: math.MathReward(resources.workers),
         "summary": lambda _: SummaryReward(),
         "writing": lambda _: WritingReward(),
     }
 )
 # What the rewards above run in worker processes: name -> "module:function".
-WORKER_TASKS: Mapping[str, str] = MappingProxyType({})
+WORKER_TASKS: Mapping[str, str] = MappingProxyType({**math.TASKS})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

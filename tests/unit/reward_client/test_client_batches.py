@@ -1,0 +1,153 @@
+"""Splitting samples into calls and joining the answers, without a server."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reward.v1 import reward_pb2 as pb
+
+from reward_client.api import (
+    BooleanReference,
+    ChoiceReference,
+    CodeReference,
+    Failure,
+    MathReference,
+    Reference,
+    RewardClientError,
+    RewardRequestError,
+    Sample,
+    Score,
+    TextReference,
+)
+from reward_client.batches import MAX_CALL_BYTES, MAX_CALL_SAMPLES, join, split
+from reward_client.wire import read_outcome, write_sample
+
+
+def sample(sample_id: str, completion: str = "c", reference: Reference | None = None) -> Sample:
+    return Sample(
+        sample_id=sample_id,
+        reward="math",
+        prompt="p",
+        completion=completion,
+        reference=reference or MathReference(answer="1"),
+    )
+
+
+def outcome(sample_id: str) -> pb.Outcome:
+    return pb.Outcome(sample_id=sample_id, score=pb.Score(value=1.0, verdict=pb.CORRECT))
+
+
+@given(st.lists(st.integers(0, 3_000_000), max_size=30))
+def test_calls_keep_the_order_and_the_limits(sizes: list[int]) -> None:
+    samples = [sample(str(index), "x" * size) for index, size in enumerate(sizes)]
+
+    requests = split(samples)
+
+    sent = [message.sample_id for request in requests for message in request.samples]
+    assert sent == [each.sample_id for each in samples]
+    assert all(len(request.samples) <= MAX_CALL_SAMPLES for request in requests)
+    assert all(
+        len(request.samples) == 1 or request.ByteSize() < 1.01 * MAX_CALL_BYTES for request in requests
+    )
+
+
+def test_calls_are_as_few_as_the_count_allows() -> None:
+    requests = split([sample(str(n)) for n in range(2 * MAX_CALL_SAMPLES + 1)])
+
+    assert [len(request.samples) for request in requests] == [MAX_CALL_SAMPLES, MAX_CALL_SAMPLES, 1]
+
+
+def test_nothing_is_sent_for_no_samples() -> None:
+    assert split([]) == []
+
+
+@pytest.mark.parametrize(
+    ("samples", "said"),
+    [
+        ([sample("a"), sample("")], r"samples\[1\]\.sample_id='' is empty"),
+        ([sample("a"), sample("b"), sample("a")], r"samples\[2\]\.sample_id='a' is repeated"),
+        ([sample("a", "\ud800")], "'a' is no UTF-8"),
+        ([sample("a", "x" * (65 * 1024 * 1024))], r"samples\[0\] \('a'\) has 68157462 bytes.*64 MiB"),
+    ],
+    ids=["no id", "repeated id", "surrogate", "too large"],
+)
+def test_what_no_server_would_take_is_refused_before_it_is_sent(samples: list[Sample], said: str) -> None:
+    with pytest.raises(RewardRequestError, match=said):
+        split(samples)
+
+
+@pytest.mark.parametrize(
+    ("got", "said"),
+    [
+        (["a"], "2 samples were sent, 1 outcomes came back"),
+        (["a", "b", "c"], "2 samples were sent, 3 outcomes came back"),
+        (["b", "a"], r"outcomes\[0\] is for 'b', samples\[0\] was 'a'"),
+        (["a", "a"], r"outcomes\[1\] is for 'a', samples\[1\] was 'b'"),
+    ],
+)
+def test_outcomes_that_do_not_match_one_to_one_are_refused(got: list[str], said: str) -> None:
+    (request,) = split([sample("a"), sample("b")])
+    response = pb.ScoreResponse(outcomes=[outcome(sample_id) for sample_id in got])
+
+    with pytest.raises(RewardClientError, match=said):
+        join(request, response)
+
+
+def test_a_failure_stays_a_failure() -> None:
+    failure = pb.Failure(kind=pb.SANDBOX, message="no engine")
+
+    read = read_outcome(pb.Outcome(sample_id="a", failure=failure, reward_version="1+2"))
+
+    assert read.result == Failure(kind="SANDBOX", message="no engine")
+    assert read.reward_version == "1+2"
+
+
+def test_a_score_keeps_its_parts() -> None:
+    message = pb.Outcome(
+        sample_id="a",
+        score=pb.Score(value=0.2, components={"format": 1.0}, verdict=pb.INCORRECT, explanation="no"),
+        cached=True,
+        timing=pb.Timing(queue_ms=1.0, grade_ms=2.0),
+    )
+
+    read = read_outcome(message)
+
+    assert read.result == Score(value=0.2, components={"format": 1.0}, verdict="INCORRECT", explanation="no")
+    assert (read.cached, read.queue_ms, read.grade_ms) == (True, 1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        pb.Outcome(sample_id="a"),
+        pb.Outcome(sample_id="a", score=pb.Score(value=0.0)),
+        pb.Outcome(sample_id="a", failure=pb.Failure(message="?")),
+        pb.Outcome(sample_id="a", score=pb.Score(verdict=99)),  # type: ignore[arg-type]
+    ],
+    ids=["neither", "no verdict", "no kind", "verdict of the future"],
+)
+def test_an_outcome_that_says_nothing_known_is_an_error_not_a_zero(message: pb.Outcome) -> None:
+    with pytest.raises(RewardClientError):
+        read_outcome(message)
+
+
+@pytest.mark.parametrize(
+    ("reference", "field"),
+    [
+        (MathReference(answer=""), "math"),
+        (
+            CodeReference(tests=("assert f(1)",), setup="x = 1", imports=("import re",), entry_point="f"),
+            "code",
+        ),
+        (ChoiceReference(labels=("A", "B"), texts=("a", "b"), correct_label="B"), "choice"),
+        (BooleanReference(value=False), "boolean"),
+        (TextReference(), "text"),
+    ],
+)
+def test_each_reference_is_sent_in_its_field_even_when_it_is_empty(reference: Reference, field: str) -> None:
+    message = write_sample(sample("a", reference=reference))
+
+    assert message.WhichOneof("reference") == field
+    sent = getattr(message, field)
+    for name in type(reference).__dataclass_fields__:
+        value = getattr(sent, name)
+        assert (value if isinstance(value, str | bool) else tuple(value)) == getattr(reference, name)
