@@ -15,7 +15,15 @@ from reward_server.rewards.math.compare import check_values, compare
 from reward_server.rewards.math.peeling import canonical
 from reward_server.rewards.math.reading import PERCENT, Reading, bare, read, scaled
 from reward_server.rewards.math.sampled import POINTS, Match, Sampler
-from reward_server.rewards.math.tree import Apply, Node, Number, StrangeAnswerError, children, symbols
+from reward_server.rewards.math.tree import (
+    Apply,
+    NoAnswerError,
+    Node,
+    Number,
+    StrangeAnswerError,
+    children,
+    symbols,
+)
 from reward_server.rewards.math.units import Unit
 
 # In steps of about 4 microseconds; more than this is left to a worker.
@@ -68,13 +76,16 @@ def read_gold(sampler: Sampler, text: str) -> Reading:
 
 
 def judge(sampler: Sampler, gold: Reading, answer: str) -> Judged | Undecided:
-    """Judge a non-empty answer.
+    """Judge an answer.
 
     Raises:
+        NoAnswerError: there is none.
         StrangeAnswerError: the answer cannot be read as one answer.
         TooLargeError: the answer is over the limits.
     """
     text = bare(answer)
+    if not text:
+        raise NoAnswerError("empty")
     if canonical(text) == gold.canonical:
         return Judged(correct=True, layer=Layer.TEXT, answer=text)
     if _same_words(gold, text):

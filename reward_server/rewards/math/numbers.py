@@ -19,7 +19,7 @@ _NUMBER = re.compile(
     (?P<whole>\d{1,3}(?:,\d{3})+(?!\d)|\d+)?(?P<fraction>\.\d+|\.(?!\d))?
     (?:/\s*(?P<below>\d+)|(?:[eE]|\s*(?:\*|x|\\times|\\cdot)\s*10\s*(?:\^|\*\*)\s*\{?\s*)(?P<exponent>[-+]?\d+)\}?)?
     (?P<rest>.*)""",
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.ASCII,
 )
 _WRAPPED_UNIT = re.compile(r"\\(?:text|textrm|mbox|mathrm|textbf|rm)\s*\{([^{}]*)\}")
 _LARGE = {

@@ -86,7 +86,8 @@ def _in_box(text: str) -> str:
     if _CANCELS.search(around) or any(character.isdigit() for character in outside[-1]):
         raise SeveralAnswersError("the words around the box take it back")
     # What follows may be a unit: `\boxed{5} cm`.
-    after = outside[-1].strip(" .$*)]\\")
+    after = outside[-1].strip().rstrip(" .$*)]\\")
+    after = after.lstrip("$").lstrip()
     return f"{boxes[-1]} {after}" if after else boxes[-1]
 
 

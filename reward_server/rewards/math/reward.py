@@ -8,7 +8,7 @@ from reward_server.errors import BadReferenceError, GraderTimeoutError
 from reward_server.rewards.math.judge import Judged, Layer, Undecided, judge, read_gold
 from reward_server.rewards.math.reading import Reading
 from reward_server.rewards.math.sampled import Match, Sampler
-from reward_server.rewards.math.tree import StrangeAnswerError, TooLargeError, to_json
+from reward_server.rewards.math.tree import NoAnswerError, StrangeAnswerError, TooLargeError, to_json
 from reward_server.rewards.references import reference_of
 from reward_server.workers import Limit, WorkerBudgetError, WorkerPool
 
@@ -53,10 +53,10 @@ class MathReward:
             GraderLostError: workers died (from the awaitable).
         """
         gold = self._gold(reference_of(sample, MathReference).answer)
-        if not answer.strip():
-            return Grade(value=0.0, verdict=Verdict.NO_ANSWER, explanation="the answer is empty")
         try:
             found = judge(self._sampler, gold, answer)
+        except NoAnswerError:
+            return Grade(value=0.0, verdict=Verdict.NO_ANSWER, explanation="the answer is empty")
         except TooLargeError as error:
             return rejected(answer, str(error))
         except StrangeAnswerError as error:

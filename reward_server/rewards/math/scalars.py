@@ -28,7 +28,10 @@ def compare_scalars(sampler: Sampler, gold: Node, answer: Node) -> Match:
         return known(left == right or _stands_for(gold, left, answer, right))
     if gold in (EMPTY, REALS) or answer in (EMPTY, REALS):
         return known(gold == answer)
-    names = sorted(symbols(gold) | symbols(answer))
+    names = sorted(symbols(gold))
+    if not symbols(answer) <= set(names):
+        # Words read as products of letters would equal a gold of 0: "not 0".
+        return Match.DIFFERENT
     match = sampler.compare(gold, answer, names)
     if match is Match.DIFFERENT and not names and _shows_irrational(sampler, gold, answer):
         return Match.EQUAL

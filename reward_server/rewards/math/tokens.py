@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from reward_server.rewards.math.tree import StrangeAnswerError, TooLargeError
 
-MAX_TOKENS = 1200
+MAX_TOKENS = 500
 MAX_DIGITS = 60
 
 
@@ -37,7 +37,7 @@ _TOKEN = re.compile(
     |(?P<word>[A-Za-z]+)
     |(?P<mark>\*\*|<=|>=|!=|[-+*/^_=<>(){}\[\]|,;:!'&%])
     """,
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.ASCII,
 )
 _SPACING = frozenset(
     ("\\!", "\\,", "\\;", "\\:", "\\ ", "\\quad", "\\qquad", "\\left", "\\right", "\\displaystyle")

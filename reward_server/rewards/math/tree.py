@@ -25,6 +25,10 @@ class TooLargeError(StrangeAnswerError):
     """The text, or a number it names, is over the limits of this package."""
 
 
+class NoAnswerError(StrangeAnswerError):
+    """Nothing is left once what stands around the answer is taken off."""
+
+
 class Kind(Enum):
     """What holds several values together. Sets and lists have no order."""
 

@@ -1,0 +1,188 @@
+"""The math reward over its tables of cases, with a real pool of workers."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import pytest_asyncio
+
+from reward_server.api import CostClass, Grade, MathReference, Measure, Sample, TextReference, Verdict
+from reward_server.errors import BadReferenceError, GraderLostError, GraderTimeoutError
+from reward_server.rewards.math import TASKS, MathReward
+from reward_server.workers import Limit, WorkerBudgetError, WorkerPool
+
+CASES = Path(__file__).resolve().parents[2] / "cases"
+ZERO_VERDICTS = {
+    Verdict.INCORRECT,
+    Verdict.NO_ANSWER,
+    Verdict.REJECTED,
+    Verdict.TIME_LIMIT,
+    Verdict.MEMORY_LIMIT,
+}
+
+
+# The pool belongs to the loop it was started in.
+IN_ONE_LOOP = pytest.mark.asyncio(loop_scope="module")
+
+
+class Case(NamedTuple):
+    gold: str
+    answer: str
+    why: str
+    category: str
+    verdict: str = ""
+
+
+def table(name: str) -> list[Case]:
+    return [Case(**json.loads(line)) for line in (CASES / name).read_text().splitlines()]
+
+
+def sample(gold: str) -> Sample:
+    return Sample(
+        sample_id="1", reward="math", prompt="", completion="", reference=MathReference(answer=gold)
+    )
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pool() -> AsyncIterator[WorkerPool]:
+    async with WorkerPool(TASKS) as workers:
+        await workers.start(1)
+        yield workers
+
+
+@pytest.fixture(scope="module")
+def reward(pool: WorkerPool) -> MathReward:
+    return MathReward(pool)
+
+
+async def grade(reward: MathReward, gold: str, answer: str) -> Grade:
+    found = reward.grade(sample(gold), answer)
+    return await found if isinstance(found, Awaitable) else found
+
+
+@IN_ONE_LOOP
+@pytest.mark.parametrize("category", sorted({case.category for case in table("math_cases.jsonl")}))
+async def test_every_case_of_the_category_gets_its_verdict(reward: MathReward, category: str) -> None:
+    cases = [case for case in table("math_cases.jsonl") if case.category == category]
+    grades = [(case, await grade(reward, case.gold, case.answer)) for case in cases]
+    wrong = [(case, found) for case, found in grades if found.verdict.value != case.verdict]
+
+    assert wrong == []
+
+
+@IN_ONE_LOOP
+@pytest.mark.parametrize("category", sorted({case.category for case in table("math_hostile.jsonl")}))
+async def test_no_hostile_answer_is_ever_correct_or_a_failure(reward: MathReward, category: str) -> None:
+    cases = [case for case in table("math_hostile.jsonl") if case.category == category]
+    grades = [(case, await grade(reward, case.gold, case.answer)) for case in cases]
+
+    assert [(case, found) for case, found in grades if found.verdict not in ZERO_VERDICTS] == []
+    assert {found.value for _, found in grades} == {0.0}
+
+
+@IN_ONE_LOOP
+async def test_every_gold_is_right_against_itself(reward: MathReward) -> None:
+    golds = {case.gold for case in table("math_cases.jsonl")}
+    wrong = [gold for gold in golds if (await grade(reward, gold, gold)).value != 1.0]
+
+    assert wrong == []
+
+
+@IN_ONE_LOOP
+@pytest.mark.parametrize(
+    ("gold", "answer", "explanation"),
+    [
+        ("20", "18", "answer 18 differs from 20 (numbers)"),
+        ("5 km", "5 kg", "answer 5 kg differs from 5 km, units differ (numbers)"),
+        ("x^2", "x^3", "answer x^3 differs from x^2 (values)"),
+        ("[1,2]\\cup[2,3]", "[1,3]", "answer [1,3] equals [1,2]\\cup[2,3] (algebra)"),
+        ("5", "(5", "answer (5 cannot be read as one answer: '(' is never closed"),
+        ("5", "9^{9^9}", "answer 9^{9^9} is too large to grade: a power with too many digits"),
+        ("5", "", "the answer is empty"),
+    ],
+)
+async def test_the_explanation_says_what_was_compared_and_how(
+    reward: MathReward, gold: str, answer: str, explanation: str
+) -> None:
+    assert (await grade(reward, gold, answer)).explanation == explanation
+
+
+@IN_ONE_LOOP
+@pytest.mark.parametrize(
+    "gold", ["", "   ", "####", "\\frac{", "1/0", "9^{9^{9^9}}", "x" * 3000, "5\x00", "1 2 3"]
+)
+async def test_an_unusable_gold_is_our_failure_whatever_the_answer(reward: MathReward, gold: str) -> None:
+    for answer in ("5", gold):
+        with pytest.raises(BadReferenceError, match="math reference"):
+            reward.grade(sample(gold), answer)
+
+
+@IN_ONE_LOOP
+async def test_a_reference_of_another_type_is_refused(reward: MathReward) -> None:
+    wrong = Sample(sample_id="1", reward="math", prompt="", completion="", reference=TextReference())
+    with pytest.raises(BadReferenceError):
+        reward.grade(wrong, "5")
+
+
+def test_the_reward_says_what_it_is(reward: MathReward) -> None:
+    info = reward.info
+
+    assert (info.name, info.version, info.reference) == ("math", "1.0.0", MathReference)
+    assert (info.measure, info.cost_class, info.deterministic) == (
+        Measure.CORRECTNESS,
+        CostClass.WORKER,
+        True,
+    )
+
+
+# A sum that computer algebra cannot settle in the budget, though each side is short.
+NEEDS_ALGEBRA = ("[1,2]\\cup[2,3]", "[1,3]")
+
+
+class ScriptedPool(WorkerPool):
+    """A pool whose tasks end as the test says, by task name."""
+
+    def __init__(self, endings: dict[str, Exception | object]) -> None:
+        super().__init__(TASKS)
+        self._endings = endings
+
+    async def run(self, task: str, payload: object, *, cpu_seconds: float) -> object:
+        ending = self._endings[task]
+        if isinstance(ending, Exception):
+            raise ending
+        return ending
+
+
+@IN_ONE_LOOP
+@pytest.mark.parametrize(
+    ("limit", "verdict"), [(Limit.CPU, Verdict.TIME_LIMIT), (Limit.MEMORY, Verdict.MEMORY_LIMIT)]
+)
+async def test_an_answer_over_budget_is_the_candidates_doing_if_the_gold_alone_is_fine(
+    limit: Limit, verdict: Verdict
+) -> None:
+    over = WorkerBudgetError("over", limit=limit)
+    found = await grade(
+        MathReward(ScriptedPool({"math.compare": over, "math.simplify": None})), *NEEDS_ALGEBRA
+    )
+
+    assert (found.value, found.verdict) == (0.0, verdict)
+
+
+@IN_ONE_LOOP
+async def test_a_gold_over_budget_by_itself_is_our_failure() -> None:
+    over = WorkerBudgetError("over", limit=Limit.CPU)
+    with pytest.raises(GraderTimeoutError, match="too much work even by itself"):
+        await grade(MathReward(ScriptedPool({"math.compare": over, "math.simplify": over})), *NEEDS_ALGEBRA)
+
+
+@IN_ONE_LOOP
+async def test_a_lost_worker_is_our_failure() -> None:
+    with pytest.raises(GraderLostError):
+        await grade(MathReward(ScriptedPool({"math.compare": GraderLostError("died")})), *NEEDS_ALGEBRA)
+
+
+def test_the_tables_are_large_enough_to_mean_something() -> None:
+    assert len(table("math_cases.jsonl")) >= 300
+    assert len(table("math_hostile.jsonl")) >= 80
