@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable
+from dataclasses import replace
 
 import pytest
 
@@ -33,9 +34,14 @@ class ScriptedSandbox:
     name = "scripted"
     slots = 1
 
-    def __init__(self, *results: CallResult, error: SandboxError | None = None) -> None:
+    def __init__(
+        self,
+        *results: CallResult,
+        status: RunStatus = RunStatus.OK,
+        error: SandboxError | None = None,
+    ) -> None:
         self.asked: list[tuple[Program, Limits]] = []
-        self._run = Run(status=RunStatus.OK, results=results)
+        self._run = Run(status=status, results=results, detail=status.value)
         self._error = error
 
     async def run(self, program: Program, limits: Limits) -> Run:
@@ -104,6 +110,24 @@ async def test_a_reference_that_cannot_be_used_is_no_score(reference: Reference 
         await _grade(CodeReward(sandbox), ANSWER, reference)
 
     assert sandbox.asked == []
+
+
+async def test_imports_that_fail_without_a_program_are_no_score() -> None:
+    sandbox = ScriptedSandbox(status=RunStatus.LOAD_ERROR)
+
+    with pytest.raises(BadReferenceError, match="imports: the sandbox cannot load them: load_error"):
+        await _grade(CodeReward(sandbox), ANSWER)
+
+    assert sandbox.asked[1][0] == Program(source="", calls=(), imports=("import math",))
+
+
+async def test_a_program_that_does_not_load_is_run_once_when_there_are_no_imports() -> None:
+    sandbox = ScriptedSandbox(status=RunStatus.LOAD_ERROR)
+
+    grade = await _grade(CodeReward(sandbox), ANSWER, replace(REFERENCE, imports=()))
+
+    assert (grade.value, grade.verdict) == (0.0, Verdict.RUNTIME_ERROR)
+    assert len(sandbox.asked) == 1
 
 
 async def test_the_entry_point_of_the_reference_chooses_the_block() -> None:
