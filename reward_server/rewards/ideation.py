@@ -51,7 +51,9 @@ class IdeationReward:
 
 def _measure(answer: str, said: list[str], asked: list[str]) -> Measures:
     topic, english = topic_stems(asked), is_english(asked)
-    runs = statistics.content_runs(answer) if english else []
+    # Line by line, so that a list of names is no run.
+    lines = answer.splitlines() if english else []
+    runs = [run for line in lines for run in statistics.content_runs(words(line))]
     length = statistics.band(
         statistics.fresh_length(said, asked, runs), full_from=40, full_to=300, zero_at=1200
     )
@@ -66,7 +68,7 @@ def _measure(answer: str, said: list[str], asked: list[str]) -> Measures:
         soundness={
             "freshness": statistics.freshness(answer, said),
             "fluency": max(_LEAST_FLUENCY, fluency),
-            "own_words": statistics.own_words(said, asked, free=0.05, zero=0.5),
+            "own_words": statistics.ramp(statistics.copied_share(said, asked), zero=0.5, one=0.05),
             "not_stuffed": statistics.not_stuffed(said, topic),
             "plain_text": statistics.plain_text(answer, said, latin=is_latin(asked)),
         },

@@ -53,7 +53,7 @@ class SummaryReward:
 def _measure(answer: str, said: list[str], wanted: list[str], source: list[str]) -> Measures:
     first, longest = rouge_1(said, wanted), rouge_l(said, wanted)
     english = is_english(wanted)
-    runs = statistics.content_runs(answer) if english else []
+    runs = statistics.content_runs(said) if english else []
     return Measures(
         merits={
             "coverage": Merit(value=statistics.ramp((first + longest) / 2, zero=0.05, one=0.65), weight=0.7),
@@ -63,7 +63,7 @@ def _measure(answer: str, said: list[str], wanted: list[str], source: list[str])
             "freshness": statistics.freshness(answer, said),
             "fluency": statistics.fluency(answer, said, runs, function_share=0.1) if english else 1.0,
             "order": statistics.order(first, longest),
-            "own_words": _own_words(said, source),
+            "own_words": _own_words(said, wanted, source),
             "plain_text": statistics.plain_text(answer, said, latin=is_latin(wanted)),
         },
         shown={"rouge_1": first, "rouge_l": longest},
@@ -81,6 +81,7 @@ def _length(said: list[str], wanted: list[str], source: list[str]) -> float:
     return min(near, statistics.ramp(len(said) / len(source), zero=1.0, one=0.5))
 
 
-def _own_words(said: list[str], source: list[str]) -> float:
-    """Scale what is copied from the document: up to 40 % of the 4-grams are free, all of them leave .1."""
-    return max(0.1, statistics.own_words(said, source, free=0.4, zero=1.0))
+def _own_words(said: list[str], wanted: list[str], source: list[str]) -> float:
+    """Scale what is copied from the document: free up to 40 % of the 4-grams, or the reference's own share."""
+    free = max(0.4, statistics.copied_share(wanted, source))
+    return max(0.1, statistics.ramp(statistics.copied_share(said, source), zero=free + 0.6, one=free))

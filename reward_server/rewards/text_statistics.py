@@ -12,7 +12,6 @@ from itertools import pairwise
 
 from reward_server.rewards.english import FUNCTION_WORDS, NEVER_AFTER
 from reward_server.rewards.text_words import non_latin_share, stems
-from reward_server.rewards.text_words import words as words_of
 
 _VARIETY_WINDOW = 50
 _FUNCTION_WINDOW = 30
@@ -23,6 +22,8 @@ _FEWEST_BYTES_TO_COMPRESS = 200
 _REPEATS_ALLOWED = {2: 0.20, 3: 0.08, 4: 0.05, 5: 0.04, 6: 0.04}
 _REPEATS_SPAN = 0.35
 _FEWEST_CONTENT_WORDS = 8
+# A recipe's ingredients look like junk to a count; they cost much, not all.
+_LIST_IN_PROSE = 0.1
 
 
 def ramp(value: float, *, zero: float, one: float) -> float:
@@ -40,21 +41,17 @@ def ngrams(words: Sequence[str], n: int) -> set[tuple[str, ...]]:
     return set(zip(*(words[start:] for start in range(n)), strict=False))
 
 
-def content_runs(text: str) -> list[int]:
-    """Return the lengths of all runs of words without a function word between them, line by line.
+def content_runs(words: Sequence[str]) -> list[int]:
+    """Return the lengths of all runs of words without a function word between them.
 
     Real English hardly ever puts ten such words in a row, junk of any kind mostly does.
     """
-    runs: list[int] = []
-    for line in text.splitlines():
-        run = 0
-        for word in words_of(line):
-            if word in FUNCTION_WORDS:
-                runs.append(run)
-                run = 0
-            else:
-                run += 1
-        runs.append(run)
+    runs = [0]
+    for word in words:
+        if word in FUNCTION_WORDS:
+            runs.append(0)
+        else:
+            runs[-1] += 1
     return runs
 
 
@@ -103,9 +100,9 @@ def fluency(text: str, words: Sequence[str], runs: Sequence[int], *, function_sh
     letters = sum(map(len, words)) / len(words)
     sentences = 1 + sum(text.count(mark) for mark in (". ", ".\n", "! ", "? ", "\n", ";", ": "))
     return min(
-        ramp(poorest, zero=function_share / 4, one=function_share),
+        max(_LIST_IN_PROSE, ramp(poorest, zero=function_share / 4, one=function_share)),
+        max(_LIST_IN_PROSE, ramp(max(runs, default=0), zero=14, one=8)),
         ramp(richest, zero=0.95, one=0.75),
-        ramp(max(runs, default=0), zero=14, one=8),
         _grammar(words),
         ramp(letters, zero=1.5, one=2.5),
         ramp(letters, zero=9.0, one=6.5),
@@ -120,12 +117,12 @@ def plain_text(text: str, words: Sequence[str], *, latin: bool) -> float:
     return min(clean, ramp(non_latin_share(words), zero=0.4, one=0.02)) if latin else clean
 
 
-def own_words(words: Sequence[str], given: Sequence[str], *, free: float, zero: float) -> float:
-    """Scale the share of the answer's 4-grams that stand in `given`: full up to `free`, 0 at `zero`."""
+def copied_share(words: Sequence[str], given: Sequence[str]) -> float:
+    """Return the share of the 4-grams of `words` (or of the whole, if shorter) that stand in `given`."""
     size = min(4, len(words))
     runs = list(zip(*(words[start:] for start in range(size)), strict=False))
     known = ngrams(given, size)
-    return ramp(sum(run in known for run in runs) / len(runs), zero=zero, one=free)
+    return sum(run in known for run in runs) / len(runs)
 
 
 def order(rouge_1: float, rouge_l: float) -> float:

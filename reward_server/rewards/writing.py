@@ -39,7 +39,7 @@ class WritingReward:
 
 def _measure(answer: str, said: list[str], asked: list[str]) -> Measures:
     topic, english = topic_stems(asked), is_english(asked)
-    runs = statistics.content_runs(answer) if english else []
+    runs = statistics.content_runs(said) if english else []
     length = statistics.band(
         statistics.fresh_length(said, asked, runs), full_from=80, full_to=400, zero_at=1600
     )
@@ -52,7 +52,7 @@ def _measure(answer: str, said: list[str], asked: list[str]) -> Measures:
         soundness={
             "freshness": statistics.freshness(answer, said),
             "fluency": statistics.fluency(answer, said, runs, function_share=0.2) if english else 1.0,
-            "own_words": statistics.own_words(said, asked, free=0.05, zero=0.5),
+            "own_words": statistics.ramp(statistics.copied_share(said, asked), zero=0.5, one=0.05),
             "not_stuffed": statistics.not_stuffed(said, topic),
             "plain_text": statistics.plain_text(answer, said, latin=is_latin(asked)),
         },

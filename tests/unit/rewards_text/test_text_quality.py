@@ -145,6 +145,24 @@ def test_a_summary_without_a_document_is_compared_with_the_prompt() -> None:
     assert grade(row, DOCUMENT).components["own_words"] < 0.2
 
 
+def test_copying_is_free_as_far_as_the_reference_itself_copies() -> None:
+    lead = DOCUMENT.split(". ", maxsplit=1)[0] + "."
+    extractive = row_for("summary") | {"reference": lead}
+
+    assert grade(extractive, lead).value == 1.0
+    assert grade(row_for("summary"), lead).components["own_words"] < 0.2
+
+
+def test_a_list_inside_prose_costs_much_but_not_all() -> None:
+    recipe = (
+        "I made the soup that my aunt used to make. It needs onions, carrots, celery, garlic, thyme, "
+        "parsley, barley, lentils, pepper, salt, butter, cream, stock, leeks. You cook it for an hour."
+    )
+    row = row_for("writing", prompt="Write about a soup that you like.")
+
+    assert 0.0 < grade(row, recipe).value < 0.3
+
+
 def test_system_text_in_the_completion_does_not_count_as_relevance() -> None:
     """Relevance is to the user's own question: words of an instruction around it earn nothing."""
     row = row_for("writing", prompt="Write a story about penguins.")
