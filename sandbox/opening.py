@@ -7,7 +7,9 @@ from sandbox.api import Sandbox
 from sandbox.build import image_tag
 from sandbox.docker import Engine
 from sandbox.owner import Owner
-from sandbox.pool import DockerSandbox
+from sandbox.pool import Pool
+from sandbox.runner import DockerSandbox
+from sandbox.supply import ContainerSupply
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +34,6 @@ async def open_sandbox(options: SandboxOptions) -> Sandbox:
     if slots < 1:
         raise ValueError(f"slots must be at least 1, not {slots}")
     engine = Engine(options.docker_host, options.runtime, Owner.this_process())
-    name = f"docker ({options.runtime or 'default runtime'})"
-    sandbox = DockerSandbox(engine, image=image_tag(), slots=slots, name=name)
-    await sandbox.open()
-    return sandbox
+    pool = Pool(ContainerSupply(engine, image_tag()), slots)
+    await pool.open()
+    return DockerSandbox(pool, name=f"docker ({options.runtime or 'default runtime'})")

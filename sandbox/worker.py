@@ -50,7 +50,8 @@ class Worker(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing()
 
     @property
-    def container_name(self) -> str:
+    def name(self) -> str:
+        """The name of its container."""
         return self._container.name
 
     @staticmethod
@@ -103,7 +104,7 @@ class Worker(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    def discard(self) -> None:
+    def remove(self) -> None:
         """Remove the container. Blocks, and raises SandboxError."""
         self._container.remove()
 

@@ -18,7 +18,8 @@ from sandbox.api import Limits, Program, Run, RunStatus, Sandbox, SandboxError, 
 from sandbox.docker import LABEL, Engine
 from sandbox.opening import SandboxOptions, open_sandbox
 from sandbox.owner import Owner
-from sandbox.pool import DockerSandbox
+from sandbox.pool import Pool
+from sandbox.supply import ContainerSupply
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("sandbox_image")]
 
@@ -127,6 +128,19 @@ async def test_callers_that_cancel_at_any_moment_lose_no_slot(one_slot: Sandbox)
     assert values(await one_slot.run(SEVEN, LIMITS)) == [7]
 
 
+async def test_the_kernels_memory_limit_kills_the_program_and_not_the_container(
+    one_slot: Sandbox, engine: Any
+):
+    before = own_containers(engine)
+    limits = Limits(cpu_seconds=20, wall_seconds=60, memory_bytes=8 * 2**30)  # beyond the container's own
+
+    run = await one_slot.run(Program(source="x = bytearray(b'1') * (3 * 2**30)", calls=()), limits)
+
+    assert run.status is RunStatus.MEMORY_LIMIT
+    assert "kernel" in run.detail
+    assert own_containers(engine) == before
+
+
 async def test_waiting_is_in_order_and_counts_against_no_limit(one_slot: Sandbox):
     finished: list[int] = []
 
@@ -175,13 +189,13 @@ async def test_closing_leaves_no_container_and_fails_what_runs_and_what_comes(en
 
 
 async def test_a_missing_image_is_told_with_what_to_do():
-    owner = Owner.this_process()
-    box = DockerSandbox(Engine(None, None, owner), image="assay-sandbox:absent", slots=1, name="test")
-    await box.open()
+    engine = Engine(None, None, Owner.this_process())
+    pool = Pool(ContainerSupply(engine, "assay-sandbox:absent"), slots=1)
+    await pool.open()
 
     with pytest.raises(SandboxError, match="python -m sandbox build"):
-        await box.check()
-    await box.close()
+        await pool.check()
+    await pool.close()
 
 
 async def test_without_an_engine_opening_works_and_running_says_why(tmp_path: Path):
@@ -274,6 +288,30 @@ async def test_an_engine_that_goes_away_is_told_at_once_and_used_again_when_it_i
     assert proxy.connections - connections < 40  # of hundreds of calls, few tried the engine
     await proxy.stop()
     assert own_containers(engine) == []
+
+
+async def test_a_program_is_not_blamed_for_containers_that_were_lost_with_the_engine(
+    tmp_path: Path, engine: Any
+):
+    proxy = EngineProxy(tmp_path / "engine.sock")
+    await proxy.start()
+    box = await open_sandbox(SandboxOptions(slots=1, docker_host=f"unix://{tmp_path}/engine.sock"))
+    first = own_containers(engine)
+    running = asyncio.create_task(box.run(busy(30), LIMITS))
+    await asyncio.sleep(0.3)
+    kill_containers(engine)
+    await until(lambda: own_containers(engine) not in ([], first))
+    await asyncio.sleep(1)
+
+    await proxy.stop()
+
+    async with asyncio.timeout(5):
+        with pytest.raises(SandboxError):
+            await running
+    await proxy.start()
+    await box.close()  # removes what could not be removed
+    assert own_containers(engine) == []
+    await proxy.stop()
 
 
 OWNER_SCRIPT = """

@@ -1,0 +1,88 @@
+"""Where containers come from and go to: started, reaped, removed, in threads off the event loop.
+
+While the engine cannot be used, attempts are spaced out, and whoever asks in between
+gets the last reason at once. What could not be removed meanwhile is removed when the
+engine is back.
+"""
+
+import asyncio
+import logging
+
+from sandbox.api import SandboxError
+from sandbox.docker import Engine
+from sandbox.worker import Worker, WorkerLostError
+
+FIRST_RETRY_SECONDS = 0.25
+LAST_RETRY_SECONDS = 8.0
+
+logger = logging.getLogger(__name__)
+
+
+class ContainerSupply:
+    """Starts and removes containers of one image on one engine."""
+
+    def __init__(self, engine: Engine, image: str) -> None:
+        self._engine = engine
+        self._image = image
+        self._reason = ""
+        self._retry_at = 0.0
+        self._retry_seconds = FIRST_RETRY_SECONDS
+        self._reaped = False
+        self._lost: set[str] = set()  # containers of ours that could not be removed
+
+    async def start(self) -> Worker:
+        """Start a container.
+
+        Raises:
+            SandboxError: none can be had now; it may have been known without a new attempt.
+        """
+        now = asyncio.get_running_loop().time()
+        if now < self._retry_at:
+            raise SandboxError(self._reason)
+        try:
+            worker = await self._attempt()
+        except (SandboxError, WorkerLostError) as error:
+            self._reason = str(error)
+            self._retry_at = asyncio.get_running_loop().time() + self._retry_seconds
+            self._retry_seconds = min(2 * self._retry_seconds, LAST_RETRY_SECONDS)
+            self._reaped = False  # an engine that was away may have left something behind
+            raise SandboxError(self._reason) from error
+        self._retry_at, self._retry_seconds = 0.0, FIRST_RETRY_SECONDS
+        return worker
+
+    async def discard(self, worker: Worker) -> None:
+        """Remove a worker's container, later if it cannot be done now."""
+        worker.close()
+        try:
+            await asyncio.to_thread(worker.remove)
+        except SandboxError as error:
+            logger.warning("a sandbox container could not be removed now, a later start will: %s", error)
+            self._lost.add(worker.name)
+            self._reaped = False
+
+    async def close(self) -> None:
+        """Try once more to remove what could not be removed."""
+        if not self._lost:
+            return
+        try:
+            await self._reap()
+        except SandboxError as error:
+            logger.warning("containers are left to the next start: %s: %s", sorted(self._lost), error)
+
+    async def _attempt(self) -> Worker:
+        if not self._reaped:
+            await self._reap()
+        container = await asyncio.to_thread(self._engine.start_container, self._image)
+        try:
+            return await Worker.attach(container)
+        except (SandboxError, WorkerLostError):
+            await asyncio.to_thread(container.remove)
+            raise
+
+    async def _reap(self) -> None:
+        lost = tuple(self._lost)
+        removed = await asyncio.to_thread(self._engine.reap, lost)
+        self._lost.difference_update(lost)
+        self._reaped = True
+        if removed:
+            logger.info("removed %d leftover sandbox containers", removed)
