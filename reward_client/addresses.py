@@ -28,7 +28,7 @@ def target_of(addresses: str | Sequence[str]) -> str:
 
 def _pair(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+    if not host or not (port.isascii() and port.isdecimal()) or not 0 < int(port) < 65_536:
         raise RewardRequestError(f"address {address!r} is not HOST:PORT, e.g. '127.0.0.1:50051'")
     return host.strip("[]"), int(port)
 

@@ -96,7 +96,7 @@ def split_address(address: str) -> tuple[str, int]:
         ConfigurationError: there is no host, or the port is no number in [0, 65535].
     """
     host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65_535:
+    if not host or not (port.isascii() and port.isdecimal()) or int(port) > 65_535:
         raise ConfigurationError(f"listen={address!r} is not HOST:PORT, e.g. '127.0.0.1:50051'")
     return host, int(port)
 
