@@ -119,13 +119,13 @@ def sciq(rng: Random) -> Iterator[SampleRow]:
 
 
 def arc_easy(rng: Random) -> Iterator[SampleRow]:
-    """Which of four categories a noun belongs to."""
+    """Which of four categories a noun belongs to; the options keep one order, less the one left out."""
     asks = ("what is {}?", "{} is a kind of what?", "what kind of thing is {}?")
     members = [(noun, category) for category, nouns in words.CATEGORIES.items() for noun in nouns]
     rng.shuffle(members)
     for noun, category in cycle(members):
-        options = [category, *rng.sample([c for c in words.CATEGORIES if c != category], 3)]
-        rng.shuffle(options)
+        left_out = rng.choice([c for c in words.CATEGORIES if c != category])
+        options = [c for c in words.CATEGORIES if c != left_out]
         yield {
             "question": rng.choice(asks).format(_article(noun)),
             "choices": {"text": options, "label": list(_LABELS)},
@@ -135,44 +135,42 @@ def arc_easy(rng: Random) -> Iterator[SampleRow]:
 
 def _size_row(rng: Random) -> SampleRow:
     one, other = rng.sample(list(words.SIZES), 2)
-    bigger = rng.random() < 0.5
     return {
         "term": one,
         "description": "an animal",
-        "question": f"is {_article(one)} {'bigger' if bigger else 'smaller'} than {_article(other)}?",
-        "answer": (words.SIZES[one] > words.SIZES[other]) is bigger,
+        "question": f"is {_article(one)} bigger than {_article(other)}?",
+        "answer": words.SIZES[one] > words.SIZES[other],
         "facts": [f"{_article(n)} has size {words.SIZES[n]}." for n in (one, other)],
     }
 
 
 def _number_row(rng: Random) -> SampleRow:
     one, other = rng.sample(range(10), 2)
-    more = rng.random() < 0.5
     return {
         "term": str(one),
         "description": "a number",
-        "question": f"is {one} {'more' if more else 'less'} than {other}?",
-        "answer": (one > other) is more,
+        "question": f"is {one} more than {other}?",
+        "answer": one > other,
         "facts": [f"{one} is {'more' if one > other else 'less'} than {other}."],
     }
 
 
-def _member_row(rng: Random) -> SampleRow:
+def _alive_row(rng: Random) -> SampleRow:
     category = rng.choice(list(words.CATEGORIES))
     noun = rng.choice(words.CATEGORIES[category])
-    asked = category if rng.random() < 0.5 else rng.choice([c for c in words.CATEGORIES if c != category])
+    ask = rng.choice(("is {} alive?", "is {} a living thing?", "does {} live?", "can {} grow?"))
     return {
         "term": noun,
         "description": _article(category),
-        "question": f"is {_article(noun)} {_article(asked)}?",
-        "answer": asked == category,
+        "question": ask.format(_article(noun)),
+        "answer": category in words.ALIVE,
         "facts": [f"{_article(noun)} is {_article(category)}."],
     }
 
 
 def strategyqa(rng: Random) -> Iterator[SampleRow]:
-    """Yes or no: sizes of animals, sizes of numbers, and membership of a category, in turn."""
-    for make in cycle((_size_row, _number_row, _member_row)):
+    """Yes or no, decided by the facts alone: sizes of animals, order of digits, what is alive, in turn."""
+    for make in cycle((_size_row, _number_row, _alive_row)):
         yield make(rng)
 
 

@@ -42,21 +42,21 @@ FAMILIES: Mapping[str, Family] = {
     "mbpp": Family(stream=families.mbpp, train=120, test=24, question=("code",), identifier="task_id"),
     "sciq": Family(
         stream=families.sciq,
-        train=150,
+        train=240,
         test=24,
         question=("question",),
         options=("correct_answer", "distractor1", "distractor2", "distractor3"),
     ),
     "arc_easy": Family(
         stream=families.arc_easy,
-        train=150,
+        train=180,
         test=24,
         question=("question",),
         options=("choices",),
         identifier="id",
     ),
     "strategyqa": Family(
-        stream=families.strategyqa, train=210, test=36, question=("question",), identifier="qid"
+        stream=families.strategyqa, train=160, test=24, question=("question",), identifier="qid"
     ),
     "writingprompts": Family(stream=families.writingprompts, train=150, test=24, question=("prompt",)),
     "dolly": Family(stream=families.dolly, train=72, test=24, question=("instruction",)),

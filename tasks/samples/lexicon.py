@@ -14,8 +14,20 @@ CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "vehicle": ("car", "bus", "train", "boat", "bike"),
 }
 
+ALIVE = ("animal", "plant")
+
 # 1 is the smallest; the scale is ours and every value is taken.
-SIZES: Mapping[str, int] = {"fly": 1, "frog": 2, "bird": 3, "cat": 4, "dog": 5, "cow": 6, "horse": 7}
+SIZES: Mapping[str, int] = {
+    "fly": 1,
+    "frog": 2,
+    "bird": 3,
+    "cat": 4,
+    "dog": 5,
+    "lion": 6,
+    "cow": 7,
+    "horse": 8,
+    "whale": 9,
+}
 
 NAMES = ("tom", "ann", "sam", "mia", "ben", "eva")
 OBJECTS = ("apples", "books", "cups", "eggs", "pens", "hats")
