@@ -15,6 +15,7 @@ from reward_server.rewards.math.tree import (
     Interval,
     Kind,
     Node,
+    Number,
     Relation,
     StrangeAnswerError,
     Text,
@@ -34,6 +35,8 @@ def compare(sampler: Sampler, gold: Node, answer: Node) -> Match:
         TooLargeError: a value is over the limits.
         StrangeAnswerError: a side has no mathematical sense.
     """
+    if isinstance(gold, Number) and isinstance(answer, Number):
+        return compare_scalars(sampler, gold, answer)
     if gold == answer:
         return Match.EQUAL
     gold, answer = _unnamed(gold, answer)

@@ -5,19 +5,23 @@ the bit length of its result, so that `9^{9^9}` is refused rather than built.
 """
 
 import math
+from collections.abc import Mapping
 from fractions import Fraction
+from types import MappingProxyType
 
-from reward_server.rewards.math.tree import Apply, Node, Number, StrangeAnswerError, TooLargeError
+from reward_server.rewards.math.tree import Apply, Node, Number, StrangeAnswerError, Symbol, TooLargeError
 
 # 10**10_000 has 33,220 bits.
 MAX_BITS = 1 << 16
 # 3000! has 30,336 bits.
 MAX_FACTORIAL = 3_000
 _MAX_ROOT = 64
+# No symbol has a value here.
+NOWHERE: Mapping[str, Fraction] = MappingProxyType({})
 
 
-def rational(node: Node) -> Fraction | None:
-    """Return the value if it is rational and can be had by rational steps alone, else None.
+def rational(node: Node, point: Mapping[str, Fraction] = NOWHERE) -> Fraction | None:
+    """Return the value at a point if it can be had by rational steps alone, else None.
 
     Raises:
         TooLargeError: a step's result would be over `MAX_BITS`.
@@ -25,11 +29,13 @@ def rational(node: Node) -> Fraction | None:
     """
     if isinstance(node, Number):
         return node.value
+    if isinstance(node, Symbol):
+        return point.get(node.name)
     if not isinstance(node, Apply) or not node.args:
         return None
     values: list[Fraction] = []
     for part in node.args:
-        value = rational(part)
+        value = rational(part, point)
         if value is None:
             return None
         values.append(value)

@@ -12,9 +12,11 @@ from enum import Enum
 from fractions import Fraction
 
 from reward_server.rewards.math.compare import check_values, compare
+from reward_server.rewards.math.numbers import Measured
 from reward_server.rewards.math.peeling import canonical
-from reward_server.rewards.math.reading import PERCENT, Reading, bare, read, scaled
+from reward_server.rewards.math.reading import PERCENT, bare, read, scaled
 from reward_server.rewards.math.sampled import POINTS, Match, Sampler
+from reward_server.rewards.math.tokens import MAX_DIGITS
 from reward_server.rewards.math.tree import (
     Apply,
     NoAnswerError,
@@ -42,6 +44,17 @@ class Layer(Enum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Gold:
+    """A reference as read. `text` is for people, `canonical` for comparison as a string."""
+
+    text: str
+    canonical: str
+    node: Node
+    unit: Unit | None
+    integer: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Judged:
     """Decided here."""
 
@@ -60,7 +73,7 @@ class Undecided:
     text: str
 
 
-def read_gold(sampler: Sampler, text: str) -> Reading:
+def read_gold(sampler: Sampler, text: str) -> Gold:
     """Read a reference answer; of a worked solution, what follows its last `####`.
 
     Raises:
@@ -69,13 +82,24 @@ def read_gold(sampler: Sampler, text: str) -> Reading:
     final = bare(text.rpartition("####")[2])
     if not final:
         raise StrangeAnswerError("empty")
-    gold = read(final)
-    if steps(gold.node) <= MAX_INLINE_STEPS:
-        check_values(sampler, gold.node)
-    return gold
+    measured = read(final)
+    node = measured.node
+    if steps(node) <= MAX_INLINE_STEPS:
+        check_values(sampler, node)
+    integer: int | None = None
+    # A percentage has two values: 100% is 1.
+    if isinstance(node, Number) and node.value.denominator == 1 and measured.unit != PERCENT:
+        integer = int(node.value)
+    return Gold(
+        text=final,
+        canonical=canonical(final),
+        node=node,
+        unit=measured.unit,
+        integer=integer,
+    )
 
 
-def judge(sampler: Sampler, gold: Reading, answer: str) -> Judged | Undecided:
+def judge(sampler: Sampler, gold: Gold, answer: str) -> Judged | Undecided:
     """Judge an answer.
 
     Raises:
@@ -83,30 +107,33 @@ def judge(sampler: Sampler, gold: Reading, answer: str) -> Judged | Undecided:
         StrangeAnswerError: the answer cannot be read as one answer.
         TooLargeError: the answer is over the limits.
     """
+    if gold.integer is not None and answer.isdecimal() and answer.isascii() and len(answer) <= MAX_DIGITS:
+        return Judged(correct=int(answer) == gold.integer, layer=Layer.NUMBERS, answer=answer)
     text = bare(answer)
     if not text:
         raise NoAnswerError("empty")
-    if canonical(text) == gold.canonical:
+    if canonical(text) == gold.canonical or _same_words(gold, text):
         return Judged(correct=True, layer=Layer.TEXT, answer=text)
-    if _same_words(gold, text):
-        return Judged(correct=True, layer=Layer.TEXT, answer=text)
-    reading = read(text)
-    plain = isinstance(gold.node, Number) and isinstance(reading.node, Number)
+    return _judge_values(sampler, gold, text)
+
+
+def _judge_values(sampler: Sampler, gold: Gold, text: str) -> Judged | Undecided:
+    measured = read(text)
+    plain = isinstance(gold.node, Number) and isinstance(measured.node, Number)
     layer = Layer.NUMBERS if plain else Layer.VALUES
-    pairs = _in_one_unit(gold, reading)
+    pairs = _in_one_unit(gold, measured)
     if not pairs:
         return Judged(correct=False, layer=layer, answer=text, note=", units differ")
-    matches: list[Match] = []
+    unsure: Undecided | None = None
     for left, right in pairs:
-        if not plain and steps(left) + steps(right) > MAX_INLINE_STEPS:
-            return Undecided(gold=left, answer=right, text=text)
-        matches.append(compare(sampler, left, right))
-    if Match.EQUAL in matches:
-        return Judged(correct=True, layer=layer, answer=text)
-    if Match.UNKNOWN in matches:
-        left, right = pairs[matches.index(Match.UNKNOWN)]
-        return Undecided(gold=left, answer=right, text=text)
-    return Judged(correct=False, layer=layer, answer=text)
+        match = Match.UNKNOWN
+        if plain or steps(left) + steps(right) <= MAX_INLINE_STEPS:
+            match = compare(sampler, left, right)
+        if match is Match.EQUAL:
+            return Judged(correct=True, layer=layer, answer=text)
+        if match is Match.UNKNOWN:
+            unsure = Undecided(gold=left, answer=right, text=text)
+    return unsure or Judged(correct=False, layer=layer, answer=text)
 
 
 def steps(node: Node) -> int:
@@ -120,12 +147,12 @@ def _steps_once(node: Node) -> int:
     return own + sum(_steps_once(part) for part in children(node))
 
 
-def _same_words(gold: Reading, text: str) -> bool:
+def _same_words(gold: Gold, text: str) -> bool:
     """Compare words without case: "Yes" and "yes"; single letters keep theirs."""
     return len(text) > 1 and text.isalpha() and text.lower() == gold.canonical.lower()
 
 
-def _in_one_unit(gold: Reading, answer: Reading) -> list[tuple[Node, Node]]:
+def _in_one_unit(gold: Gold, answer: Measured) -> list[tuple[Node, Node]]:
     """Return the pairs of which one must be equal; none if the units do not go together."""
     left, right = _kind(gold.unit), _kind(answer.unit)
     if left is None or right is None:

@@ -1,13 +1,12 @@
 """From the text of an answer to a tree and a unit: cleaning, peeling, numbers, parsing."""
 
 import re
-from dataclasses import dataclass
 from fractions import Fraction
 
 from reward_server.rewards.math.clean import clean
 from reward_server.rewards.math.numbers import Measured, read_number, read_unit
 from reward_server.rewards.math.parser import parse
-from reward_server.rewards.math.peeling import canonical, peel
+from reward_server.rewards.math.peeling import peel
 from reward_server.rewards.math.tree import Apply, Node, Number, TooLargeError
 from reward_server.rewards.math.units import Unit, lookup
 
@@ -25,16 +24,6 @@ _LONGEST_UNIT = 80
 _OPEN_ENDED = frozenset("=+-*/^_,(<>{[")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reading:
-    """An answer as read. `text` is for people, `canonical` for comparison as a string."""
-
-    text: str
-    canonical: str
-    node: Node
-    unit: Unit | None
-
-
 def bare(text: str) -> str:
     """Return the answer's own text, cleaned and peeled.
 
@@ -47,15 +36,14 @@ def bare(text: str) -> str:
     return peel(clean(text))
 
 
-def read(text: str) -> Reading:
+def read(text: str) -> Measured:
     """Read a bare answer.
 
     Raises:
         StrangeAnswerError: not of the subset.
         TooLargeError: over the limits.
     """
-    measured = read_number(text) or _read_expression(text)
-    return Reading(text=text, canonical=canonical(text), node=measured.node, unit=measured.unit)
+    return read_number(text) or _read_expression(text)
 
 
 def _read_expression(text: str) -> Measured:

@@ -5,8 +5,7 @@ from functools import lru_cache, partial
 
 from reward_server.api import CostClass, Grade, MathReference, Measure, RewardInfo, Sample, Verdict
 from reward_server.errors import BadReferenceError, GraderTimeoutError
-from reward_server.rewards.math.judge import Judged, Layer, Undecided, judge, read_gold
-from reward_server.rewards.math.reading import Reading
+from reward_server.rewards.math.judge import Gold, Judged, Layer, Undecided, judge, read_gold
 from reward_server.rewards.math.sampled import Match, Sampler
 from reward_server.rewards.math.tree import NoAnswerError, StrangeAnswerError, TooLargeError, to_json
 from reward_server.rewards.references import reference_of
@@ -63,13 +62,13 @@ class MathReward:
             return unreadable(answer, str(error))
         return self._by_algebra(gold, found) if isinstance(found, Undecided) else graded(gold, found)
 
-    def _gold(self, text: str) -> Reading:
+    def _gold(self, text: str) -> Gold:
         try:
             return self._read_gold(text)
         except StrangeAnswerError as error:
             raise BadReferenceError(f"math reference {shown(text)!r} cannot be read: {error}") from error
 
-    async def _by_algebra(self, gold: Reading, undecided: Undecided) -> Grade:
+    async def _by_algebra(self, gold: Gold, undecided: Undecided) -> Grade:
         payload = {"gold": to_json(undecided.gold), "answer": to_json(undecided.answer)}
         try:
             reply = await self._workers.run(COMPARE, payload, cpu_seconds=CPU_SECONDS)
@@ -85,7 +84,7 @@ class MathReward:
         correct = match is Match.EQUAL
         return graded(gold, Judged(correct=correct, layer=Layer.ALGEBRA, answer=undecided.text, note=note))
 
-    async def _check_alone(self, gold: Reading) -> None:
+    async def _check_alone(self, gold: Gold) -> None:
         """Find out whose fault a budget is: raise if the reference is too much work by itself."""
         try:
             await self._workers.run(SIMPLIFY, {"gold": to_json(gold.node)}, cpu_seconds=CPU_SECONDS)
@@ -95,7 +94,7 @@ class MathReward:
             ) from error
 
 
-def graded(gold: Reading, found: Judged) -> Grade:
+def graded(gold: Gold, found: Judged) -> Grade:
     """Say what was compared with what, and by which layer."""
     relation = "equals" if found.correct else "differs from"
     how = f"{found.note} ({found.layer.value})"
@@ -129,5 +128,5 @@ def over_budget(answer: str, limit: Limit) -> Grade:
 
 def shown(text: str) -> str:
     """Shorten a text for an explanation."""
-    line = " ".join(text.split())
+    line = text if len(text) <= _SHOWN_CHARACTERS and text.isprintable() else " ".join(text.split())
     return line if len(line) <= _SHOWN_CHARACTERS else f"{line[: _SHOWN_CHARACTERS - 3]}..."

@@ -28,7 +28,7 @@ from reward_server.rewards.math.tree import (
 )
 
 BITS = 350
-POINTS = 8
+POINTS = 6
 ENOUGH_POINTS = 3
 # Base-2 magnitudes, relative to the larger side: below, equal; above, different.
 _EQUAL_BELOW = -260
@@ -96,21 +96,36 @@ class Sampler:
 
         Never DIFFERENT: other pairs can have the same zeros, too.
         """
-        ratio: Value = None
+        first: Value = None
         agreeing = 0
         for point in points(names):
-            try:
-                above, below = self.value(answer, point), self.value(gold, point)
-            except UndefinedError:
+            ratio = self._ratio(gold, answer, point)
+            if ratio is None:
                 continue
-            if not above or not below:
-                continue
-            here = above / below
-            if ratio is not None and self._close(ratio, here) is not Match.EQUAL:
+            if first is not None and not self._same(first, ratio):
                 return Match.UNKNOWN
-            ratio = here
+            first = ratio
             agreeing += 1
         return Match.EQUAL if agreeing >= ENOUGH_POINTS else Match.UNKNOWN
+
+    def _ratio(self, gold: Node, answer: Node, point: Mapping[str, Fraction]) -> Value | None:
+        """Return `answer / gold` at a point, as a fraction if it is one; None where it has no value."""
+        try:
+            below = exact.rational(gold, point)
+            above = None if below is None else exact.rational(answer, point)
+            if above is None or below is None:
+                below, above = self.value(gold, point), self.value(answer, point)
+        except TooLargeError:
+            raise
+        except StrangeAnswerError:
+            return None
+        return above / below if above and below else None
+
+    def _same(self, one: Value, other: Value) -> bool:
+        if isinstance(one, Fraction) and isinstance(other, Fraction):
+            return one == other
+        one, other = (self._real(each) if isinstance(each, Fraction) else each for each in (one, other))
+        return self._close(one, other) is Match.EQUAL
 
     def within(self, node: Node, center: Fraction, distance: Fraction) -> bool:
         """Tell whether a constant lies within `distance` of `center`."""
@@ -136,6 +151,9 @@ class Sampler:
 
     def _at(self, gold: Node, answer: Node, point: Mapping[str, Fraction], *, complex_too: bool) -> Match:
         try:
+            exactly = _exactly(gold, answer, point)
+            if exactly is not None:
+                return exactly
             left, right = self.value(gold, point), self.value(answer, point)
         except UndefinedError:
             return Match.UNKNOWN
@@ -246,6 +264,20 @@ class Sampler:
             return getattr(self._mp, name)(value)
         except (ZeroDivisionError, ValueError) as error:
             raise UndefinedError(f"{name} has no value here") from error
+
+
+def _exactly(gold: Node, answer: Node, point: Mapping[str, Fraction]) -> Match | None:
+    """Compare without rounding where both sides take only rational steps, else return None."""
+    try:
+        left = exact.rational(gold, point)
+        right = None if left is None else exact.rational(answer, point)
+    except TooLargeError:
+        raise
+    except StrangeAnswerError as error:
+        raise UndefinedError(str(error)) from error
+    if left is None or right is None:
+        return None
+    return Match.EQUAL if left == right else Match.DIFFERENT
 
 
 def _is_degrees(node: Node) -> bool:

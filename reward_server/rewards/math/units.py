@@ -75,6 +75,14 @@ def _names() -> dict[str, tuple[str, Fraction]]:
 
 KNOWN = _names()
 
+NO_UNIT = Unit(dimension=(), scale=Fraction(1))
+# The units written as one word, in singular and plural: no need to take them apart.
+_ONE_WORD = {
+    spelling: Unit(dimension=((dimension, 1),), scale=scale)
+    for name, (dimension, scale) in KNOWN.items()
+    for spelling in (name, f"{name}s")
+}
+
 
 def lookup(word: str) -> tuple[str, Fraction] | None:
     """Return dimension and scale of a known unit, in singular or plural."""
@@ -94,6 +102,8 @@ def singular(noun: str) -> str:
 
 def parse_unit(text: str) -> Unit | None:
     """Read a unit such as `km/h`, `square feet`, `cm^2`, `apples in total`; None if it is none."""
+    if text in _ONE_WORD:
+        return _ONE_WORD[text]
     words = _words(_COMPOUNDS.sub(lambda found: _WRITTEN_OUT[found[0].lower()], text))
     if words is None or len(words) > _MOST_WORDS:
         return None
@@ -114,10 +124,7 @@ def parse_unit(text: str) -> Unit | None:
             powers[dimension] = powers.get(dimension, 0) + power
             scale *= size**power
             pending = 1
-    return Unit(dimension=tuple(sorted(powers.items())), scale=scale) if powers else _NO_UNIT
-
-
-_NO_UNIT = Unit(dimension=(), scale=Fraction(1))
+    return Unit(dimension=tuple(sorted(powers.items())), scale=scale) if powers else NO_UNIT
 
 
 def _raised(powers: dict[str, int], scale: Fraction, exponent: int) -> Unit:

@@ -1,0 +1,80 @@
+"""Grades a second of the math reward's inline layers, on one core.
+
+    python -m bench.math_speed [--seconds 1.0]
+
+GSM8K forms use the numbers 1..997; MATH-style pairs are those of `tests/cases/math_cases.jsonl`
+that are decided without a worker.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+
+from reward_server.api import Grade, MathReference, Sample
+from reward_server.rewards.math import TASKS, MathReward
+from reward_server.workers import WorkerPool
+
+CASES = Path(__file__).resolve().parents[1] / "tests" / "cases" / "math_cases.jsonl"
+Pair = tuple[Sample, str]
+
+
+def pair(gold: str, answer: str) -> Pair:
+    reference = MathReference(answer=gold)
+    return Sample(sample_id="1", reward="math", prompt="", completion="", reference=reference), answer
+
+
+def numbers(form: str, *, shift: int = 0) -> list[Pair]:
+    return [pair(f"3 * 4 = <<3*4=12>>12\n#### {n}", form.format(n=n + shift)) for n in range(1, 998)]
+
+
+def is_inline(reward: MathReward, each: Pair) -> bool:
+    found = reward.grade(*each)
+    if isinstance(found, Coroutine):
+        found.close()  # never run: no worker was started
+    return isinstance(found, Grade)
+
+
+def is_right(reward: MathReward, each: Pair) -> bool:
+    found = reward.grade(*each)
+    return isinstance(found, Grade) and found.value == 1.0
+
+
+def rate(grade: Callable[[Sample, str], object], pairs: Sequence[Pair], seconds: float) -> float:
+    """Return grades a second, golds already read."""
+    for each in pairs:
+        grade(*each)
+    done, started = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - started) < seconds:
+        for each in pairs:
+            grade(*each)
+        done += len(pairs)
+    return done / elapsed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    seconds = parser.parse_args().seconds
+    reward = MathReward(WorkerPool(TASKS))
+    rows = [json.loads(line) for line in CASES.read_text().splitlines()]
+    inline = [pair(row["gold"], row["answer"]) for row in rows]
+    inline = [each for each in inline if is_inline(reward, each)]
+    right = [each for each in inline if is_right(reward, each)]
+    workloads = {
+        "GSM8K, right": numbers("{n}"),
+        "GSM8K, wrong": numbers("{n}", shift=1),
+        "GSM8K, $ and cents": numbers("${n}.00"),
+        "GSM8K, with unit": numbers("{n} dollars"),
+        "GSM8K, boxed": numbers("\\boxed{{{n}}}"),
+        "GSM8K, sentence": numbers("The answer is {n}."),
+        "table, right, inline": right,
+        "table, wrong, inline": [each for each in inline if each not in right],
+    }
+    for name, pairs in workloads.items():
+        print(f"{name:24} {rate(reward.grade, pairs, seconds):>10,.0f} /s")
+
+
+if __name__ == "__main__":
+    main()
