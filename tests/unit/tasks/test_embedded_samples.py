@@ -8,6 +8,7 @@ import pytest
 from reward_client.api import CodeReference
 from tasks.api import Domain, Example, Split
 from tasks.contamination import drop_contaminated
+from tasks.mixing import Mixture
 from tasks.samples import generate
 from tasks.sources import embedded, load
 
@@ -91,3 +92,13 @@ def test_yes_and_no_are_about_equally_often_right() -> None:
     answers = Counter(e.demonstration.answer for e in _examples(Split.TRAIN) if e.domain is Domain.LOGIC)
 
     assert 0.4 < answers["yes"] / sum(answers.values()) < 0.6
+
+
+def test_the_documentation_states_the_numbers_of_the_samples() -> None:
+    text = (SAMPLES.parents[1] / "docs" / "data.md").read_text(encoding="utf-8")
+    mixture = Mixture(_examples(Split.TRAIN), total=1000, seed=0)
+
+    rows = [f"| `{name}` | {family.train} | {family.test} |" for name, family in generate.FAMILIES.items()]
+    mix = [f"{s.domain.value:<10}{s.available:>10}{s.rows:>8}" for s in mixture.report()]
+    words = f"{len(generate.vocabulary(generate.files()))} distinct words and signs"
+    assert [line for line in (*rows, *mix, words) if line not in text] == []
