@@ -158,6 +158,8 @@ def _default_output(options: Run) -> Path:
 def _answer(options: Run, examples: Sequence[Example], console: Console) -> Answered:
     if options.completions is not None:
         return read_completions(options.completions, examples)
+    if not options.checkpoint.is_dir():  # said before the seconds that JAX takes to import
+        raise CheckpointError(f"no run at {str(options.checkpoint)!r}: pass the directory of a training run")
     try:
         from evals.checkpoint import answer  # noqa: PLC0415 - imports JAX, which grading a file does not need
     except ImportError as error:
