@@ -1,4 +1,4 @@
-"""Speed of the gate and the text graders on one thread: `python bench/text_speed.py`.
+"""Speed of the gate and the text graders on one thread: `python -m bench.text_speed`.
 
 Prints one line per case: microseconds of processor time per call and calls per second
 of it, the best of five rounds. Texts are made here, so that the figures need no data set.

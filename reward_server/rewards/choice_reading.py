@@ -18,7 +18,8 @@ _CLOSERS = ")]}"
 _AFTER_LABEL = ".:;,|"
 _DASH = "-"
 _WORD = re.compile(r"[^\W_]+")
-_BOLD = re.compile(r"\*\*|__|`")
+# Marks that may also stand inside an answer, as in "**B.** owl" and "\textbf{(B)}\ owl".
+_MARKS = re.compile(r"\*\*|__|`|\$|\\(?:boxed|fbox|text|textbf|mathrm|mathbf)(?=\{)|\\[ ,;]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,9 +141,9 @@ class _Options:
 
 
 def _candidates(text: str) -> Iterator[str]:
-    """Yield what the answer may be inside its wrapping, also without bold marks inside the text."""
+    """Yield what the answer may be inside its wrapping, also without marks inside the text."""
     yield from layers(text)
-    if (unmarked := _BOLD.sub("", text)) != text:
+    if (unmarked := " ".join(_MARKS.sub("", text).split())) != text:
         yield from layers(unmarked)
 
 

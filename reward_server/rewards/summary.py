@@ -82,6 +82,6 @@ def _length(said: list[str], wanted: list[str], source: list[str]) -> float:
 
 
 def _own_words(said: list[str], wanted: list[str], source: list[str]) -> float:
-    """Scale what is copied from the document: free up to 40 % of the 4-grams, or the reference's own share."""
+    """Scale what is copied from the document: 40 % of the 4-grams are free, or the reference's share."""
     free = max(0.4, statistics.copied_share(wanted, source))
     return max(0.1, statistics.ramp(statistics.copied_share(said, source), zero=free + 0.6, one=free))

@@ -24,7 +24,9 @@ _LEADS = (
     "final answer:", "final answer is", "the final answer is:", "the final answer is",
     "the correct answer is:", "the correct answer is", "the correct option is", "the correct choice is",
     "correct answer:", "the answer is:", "the answer is", "the answer:", "answer is", "answer:", "answer",
-    "the option is", "option", "choice", "it is", "it's", "#### ", "- ",
+    "the best answer is", "the right answer is", "my answer is", "my final answer is", "so the answer is",
+    "therefore, the answer is", "i choose", "the option is", "option", "choice",
+    "it is", "it's", "#### ", "- ",
 )  # fmt: skip
 _TAILS = (" is the correct answer", " is the right answer", " is the answer", " is correct", " is right")
 _END_MARKS = ".,;:!"

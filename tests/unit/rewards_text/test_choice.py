@@ -107,7 +107,9 @@ def misjudged(row: dict[str, Any]) -> list[str]:
     bad: list[str] = []
     for label, text in zip(labels, texts, strict=True):
         wanted = Verdict.CORRECT if label == key else Verdict.INCORRECT
-        forms = [label, f"({label})", f"{label}. {text}", f"**{label})** {text}", f"{text} ({label})", text]
+        forms = [label, text]
+        if label == key:
+            forms += [f"({label})", f"{label}. {text}", f"**{label})** {text}", f"{text} ({label})"]
         if text in labels:
             forms.remove(text)  # a text that is also a label is read as the label
         bad += [form for form in forms if grade(reference, form).verdict is not wanted]
