@@ -12,7 +12,7 @@ import pytest
 from reward_client.api import Failure, Outcome, Score
 from reward_client.client import RewardClient
 from reward_client.local import LocalServer
-from tasks.api import Demonstration, Example, Split
+from tasks.api import Demonstration, Domain, Example, Split
 from tasks.check import DatasetCheck, Finding, check, shortfall, table
 from tasks.sources import embedded, load
 
@@ -40,6 +40,24 @@ def test_good_reference_answers_earn_full_marks(client: RewardClient, logic: tup
     assert check(client, logic) == [
         DatasetCheck(dataset="strategyqa", rows=len(logic), ungraded=0, mean=1.0, findings=())
     ]
+
+
+def test_every_embedded_demonstration_earns_full_marks(client: RewardClient) -> None:
+    examples = [e for e in _embedded() if e.domain is not Domain.CODE]
+
+    assert [c.findings for c in check(client, examples) if c.findings] == []
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("docker_engine")
+def test_every_embedded_solution_earns_full_marks_in_the_sandbox(client: RewardClient) -> None:
+    examples = [e for e in _embedded() if e.domain is Domain.CODE]
+
+    assert [c.findings for c in check(client, examples)] == [()]
+
+
+def _embedded() -> tuple[Example, ...]:
+    return load(embedded(), splits=[Split.TRAIN, Split.TEST]).examples
 
 
 def test_a_wrong_reference_answer_is_found_and_named(
