@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reward_server.api import BooleanReference, Grade, Sample, TextReference, Verdict
 from reward_server.errors import BadReferenceError
 from reward_server.rewards.ideation import IdeationReward
-from reward_server.rewards.quality import LONGEST_TEXT
+from reward_server.rewards.quality import LONGEST_TEXT, MOST_WORDS
 from reward_server.rewards.summary import SummaryReward
 from reward_server.rewards.writing import WritingReward
 
@@ -95,11 +95,14 @@ def test_text_without_a_word_is_no_answer(reward: str, answer: str) -> None:
 
 
 @pytest.mark.parametrize("reward", REWARDS)
-def test_text_beyond_the_limit_earns_nothing_and_says_so(reward: str) -> None:
-    result = grade(row_for(reward), "word " * LONGEST_TEXT)
+@pytest.mark.parametrize(
+    ("answer", "limit"), [("word " * LONGEST_TEXT, LONGEST_TEXT), ("so it is " * 700, MOST_WORDS)]
+)
+def test_text_beyond_a_limit_earns_nothing_and_says_so(reward: str, answer: str, limit: int) -> None:
+    result = grade(row_for(reward), answer)
 
     assert result.value == 0.0
-    assert str(LONGEST_TEXT) in result.explanation
+    assert f"{limit} are the most" in result.explanation
 
 
 @pytest.mark.parametrize("reward", REWARDS)
