@@ -21,8 +21,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-CONFIDENCE = 0.95
-
 _EXACT_UP_TO = 16  # prompts that changed: 2**16 sign patterns are enumerated in milliseconds
 _DRAWS = 20_000  # resolves p = 0.05 to a standard error of 0.0015
 _BLOCK = 2_000  # draws held in memory at once
@@ -54,9 +52,9 @@ class PairedTest:
     p_value: float
 
 
-def wilson(mean: float, n: float, *, confidence: float = CONFIDENCE) -> Interval:
-    """Return Wilson's score interval of a proportion `mean` seen in `n` trials; `n` may be fractional."""
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+def wilson(mean: float, n: float) -> Interval:
+    """Return Wilson's 95 % score interval of a proportion `mean` seen in `n` trials; `n` may be fractional."""
+    z = NormalDist().inv_cdf(0.975)
     centre = (mean + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(mean * (1 - mean) / n + (z / (2 * n)) ** 2)
     return Interval(max(0.0, centre - half), min(1.0, centre + half))

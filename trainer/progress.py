@@ -74,7 +74,9 @@ class Progress:
     ) -> None:
         if error is None:
             self.finish()
-        elif self._live is not None:
+            return
+        self._flush()
+        if self._live is not None:
             self._live.stop()
 
     def phase(self, name: str, total: int | None = None) -> None:
@@ -122,11 +124,15 @@ class Progress:
     def _end_phase(self) -> None:
         if self._phase is None:
             return
+        self._flush()
+        self._print(f"{self._phase.name} took {view.duration(self._clock() - self._phase.started_s)}")
+        self._phase = None
+
+    def _flush(self) -> None:
+        """Print the line that was held back: where the phase stands now."""
         if self._held_back:
             self._print(self._held_back)
-        self._print(f"{self._phase.name} took {view.duration(self._clock() - self._phase.started_s)}")
         self._held_back = ""
-        self._phase = None
 
     def _line(self, text: Callable[[view.Phase, float], str]) -> None:
         """Print a line where nothing is drawn; hold it back while the last one is fresh."""

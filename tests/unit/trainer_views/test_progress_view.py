@@ -169,6 +169,24 @@ def test_an_exception_passes_through_and_ends_the_display() -> None:
     assert out.getvalue().endswith("\x1b[?25h")  # the cursor is visible again
 
 
+def test_a_run_that_breaks_leaves_its_last_step_in_the_log() -> None:
+    progress, out = plain(Clock())
+
+    def run() -> None:
+        with progress:
+            progress.phase("train", total=9)
+            for record in step_records(9)[:5]:
+                progress.step(record)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        run()
+
+    lines = out.getvalue().splitlines()
+    assert "5/9" in lines[-1]
+    assert not any("took" in line for line in lines)
+
+
 def test_a_reader_that_left_silences_the_view_and_not_the_run() -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
