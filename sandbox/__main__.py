@@ -19,13 +19,11 @@ def main() -> int:
     try:
         match arguments.command:
             case "build":
-                engine = Engine(arguments.docker_host, None, Owner.this_process())
+                engine = Engine(arguments.docker_host, Owner.this_process())
                 build_image(engine, Base(arguments.base), _say)
                 return 0
             case "check":
-                options = SandboxOptions(
-                    slots=1, docker_host=arguments.docker_host, runtime=arguments.runtime
-                )
+                options = SandboxOptions(slots=1, docker_host=arguments.docker_host)
                 return 0 if asyncio.run(check_host(options, _say)) else 1
             case _:
                 return asyncio.run(_run(arguments))
@@ -40,18 +38,16 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="build the image, unless the engine has it")
     build.add_argument("--base", choices=[base.value for base in Base], default=Base.AUTO.value)
-    check = commands.add_parser("check", help="tell whether this host is fit, limit by limit")
+    commands.add_parser("check", help="tell whether this host is fit, limit by limit")
     run = commands.add_parser("run", help="run a Python file and print the results of calls")
     run.add_argument("file", type=Path)
     run.add_argument("--call", action="append", default=[], help="an expression to evaluate; may be repeated")
-    for command in (check, run):
-        command.add_argument("--runtime", help="container runtime; default: the engine's")
     return parser
 
 
 async def _run(arguments: argparse.Namespace) -> int:
     source: str = arguments.file.read_text(encoding="utf-8")
-    options = SandboxOptions(slots=1, docker_host=arguments.docker_host, runtime=arguments.runtime)
+    options = SandboxOptions(slots=1, docker_host=arguments.docker_host)
     sandbox = await open_sandbox(options)
     try:
         run = await sandbox.run(Program(source=source, calls=tuple(arguments.call)), Limits())

@@ -100,7 +100,7 @@ class Sandbox(Protocol):
 
     @property
     def name(self) -> str:
-        """Which backend this is, for people: e.g. "docker (runc)"."""
+        """Which backend this is, for people: e.g. "docker"."""
         ...
 
     @property

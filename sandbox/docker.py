@@ -47,10 +47,8 @@ class EngineFacts:
 
     version: str
     os_type: str
-    cgroup_version: str
     limits: tuple[str, ...]  # of "memory", "swap", "pids": those the engine can enforce
-    security: tuple[str, ...]
-    runtimes: tuple[str, ...]
+    remaps_users: bool  # rootless or userns-remap: containers have 65,536 uids, ours lie above
 
 
 @contextlib.contextmanager
@@ -76,10 +74,9 @@ def _knock(host: str) -> None:
 class Engine:
     """One Docker Engine, at `host` or where DOCKER_HOST says."""
 
-    def __init__(self, host: str | None, runtime: str | None, owner: Owner) -> None:
+    def __init__(self, host: str | None, owner: Owner) -> None:
         self._given_host = host
         self._host = host or os.environ.get("DOCKER_HOST") or DEFAULT_HOST
-        self._runtime = runtime
         self._owner = owner
 
     def facts(self) -> EngineFacts:
@@ -90,10 +87,10 @@ class Engine:
             return EngineFacts(
                 version=str(info["ServerVersion"]),
                 os_type=str(info["OSType"]),
-                cgroup_version=str(info.get("CgroupVersion", "1")),
                 limits=tuple(name for name, key in limits.items() if info.get(key)),
-                security=tuple(info.get("SecurityOptions") or ()),
-                runtimes=tuple(info.get("Runtimes") or ()),
+                remaps_users=any(
+                    "rootless" in option or "userns" in option for option in info.get("SecurityOptions", ())
+                ),
             )
 
     def has_image(self, tag: str) -> bool:
@@ -133,7 +130,7 @@ class Engine:
         container = Container(client, self._host, name=f"assay-sandbox-{secrets.token_hex(8)}")
         try:
             with _translated("start a sandbox container", self._host):
-                container.start(image, self._runtime, {LABEL: self._owner.label()})
+                container.start(image, {LABEL: self._owner.label()})
         except SandboxError:
             with contextlib.suppress(SandboxError):  # the first error is the one to tell
                 container.remove()
@@ -180,14 +177,13 @@ class Container:
         self._attached: Any = None
         self.name = name
 
-    def start(self, image: str, runtime: str | None, labels: dict[str, str]) -> None:
+    def start(self, image: str, labels: dict[str, str]) -> None:
         uid = FIRST_UID + secrets.randbelow(UID_COUNT)
         created = self._client.containers.create(
             image,
             [str(uid)],
             name=self.name,
             labels=labels,
-            runtime=runtime,
             stdin_open=True,
             hostname="sandbox",
             network_mode="none",

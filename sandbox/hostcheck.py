@@ -82,7 +82,7 @@ PROBES = (
 async def check_host(options: SandboxOptions, say: Say) -> bool:
     """Check engine, image and every limit, saying one line for each; True when all hold."""
     try:
-        fit = _check_engine(Engine(options.docker_host, options.runtime, Owner.this_process()), say)
+        fit = _check_engine(Engine(options.docker_host, Owner.this_process()), say)
     except SandboxError as error:
         say(f"NO   {error}")
         return False
@@ -104,6 +104,7 @@ def _check_engine(engine: Engine, say: Say) -> bool:
     lines = [
         (facts.os_type == "linux", f"Docker Engine {facts.version} with {facts.os_type} containers"),
         *((name in facts.limits, f"the engine can limit {name}") for name in ("memory", "swap", "pids")),
+        (not facts.remaps_users, "the engine does not remap users"),
         (engine.has_image(tag), f"image {tag} is there (else: python -m sandbox build)"),
     ]
     for holds, text in lines:

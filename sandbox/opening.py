@@ -18,7 +18,6 @@ class SandboxOptions:
 
     slots: int | None = None  # None: one per CPU this process may use
     docker_host: str | None = None  # None: DOCKER_HOST, or the local socket
-    runtime: str | None = None  # None: the engine's default; "runsc" for gVisor
 
 
 async def open_sandbox(options: SandboxOptions) -> Sandbox:
@@ -33,7 +32,7 @@ async def open_sandbox(options: SandboxOptions) -> Sandbox:
     slots = len(os.sched_getaffinity(0)) if options.slots is None else options.slots
     if slots < 1:
         raise ValueError(f"slots must be at least 1, not {slots}")
-    engine = Engine(options.docker_host, options.runtime, Owner.this_process())
+    engine = Engine(options.docker_host, Owner.this_process())
     pool = Pool(ContainerSupply(engine, image_tag()), slots)
     await pool.open()
-    return DockerSandbox(pool, name=f"docker ({options.runtime or 'default runtime'})")
+    return DockerSandbox(pool, name="docker")

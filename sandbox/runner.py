@@ -10,14 +10,17 @@ import asyncio
 import logging
 import random
 
-from sandbox.api import Limits, Program, Run, RunStatus
+from sandbox.api import Limits, Program, Run, RunStatus, SandboxError
 from sandbox.image.wire import MAX_BODY_BYTES, Kind, Request
 from sandbox.pool import Pool
 from sandbox.verdict import encode_body, to_run
-from sandbox.worker import Answer, WorkerLostError
+from sandbox.worker import Answer, WorkerLostError, WorkerSilentError
 
 MAX_SOURCE_CHARS = 256 * 1024
 MIN_MEMORY_BYTES = 64 * 1024 * 1024  # the interpreter itself takes a part of it
+MAX_MEMORY_BYTES = 1 << 40  # of address space; the container's limit holds as well
+MAX_RESULT_BYTES = 16 * 1024 * 1024
+MAX_SECONDS = 3600.0
 DECODED_INLINE_BYTES = 16 * 1024  # a few ms of decoding at worst; more would hold up the event loop
 
 logger = logging.getLogger(__name__)
@@ -74,6 +77,8 @@ class DockerSandbox:
             logger.warning("a sandbox container was lost, running its program again: %s", error)
         try:
             return await self._pool.run(request, body)
+        except WorkerSilentError as error:  # no program can silence the supervisor; a hanging host can
+            raise SandboxError(f"two containers did not answer: {error}") from error
         except WorkerLostError as error:
             await self._pool.prove()  # an engine that is stopping takes containers down, too
             logger.warning("a program took down two containers: %s", error)
@@ -81,10 +86,15 @@ class DockerSandbox:
 
 
 def _request(limits: Limits) -> Request:
-    if min(limits.cpu_seconds, limits.wall_seconds) <= 0 or limits.result_bytes <= 0:
-        raise ValueError(f"limits must be positive: {limits}")
-    if limits.memory_bytes < MIN_MEMORY_BYTES:
-        raise ValueError(f"memory_bytes must be at least {MIN_MEMORY_BYTES}, not {limits.memory_bytes}")
+    bounds = (
+        ("cpu_seconds", limits.cpu_seconds, 0.001, MAX_SECONDS),
+        ("wall_seconds", limits.wall_seconds, 0.001, MAX_SECONDS),
+        ("memory_bytes", limits.memory_bytes, MIN_MEMORY_BYTES, MAX_MEMORY_BYTES),
+        ("result_bytes", limits.result_bytes, 1, MAX_RESULT_BYTES),
+    )
+    for name, value, least, most in bounds:
+        if not least <= value <= most:
+            raise ValueError(f"limits.{name} must be from {least} to {most}, not {value}")
     return Request(
         Kind.RUN,
         sequence=0,  # given by the worker

@@ -23,6 +23,10 @@ class WorkerLostError(Exception):
     """The container or its connection is gone, or talks nonsense. Use another one."""
 
 
+class WorkerSilentError(WorkerLostError):
+    """No reply within the time the supervisor needs at the very most: it, or the host, hangs."""
+
+
 class Answer(NamedTuple):
     """A reply and its payload."""
 
@@ -114,7 +118,7 @@ class Worker(asyncio.Protocol):
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(self._answer)
         except TimeoutError as error:
-            raise WorkerLostError(self._last_words(f"no reply in {seconds:g} s")) from error
+            raise WorkerSilentError(self._last_words(f"no reply in {seconds:g} s")) from error
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport), "a stream socket"

@@ -10,4 +10,4 @@ from sandbox.owner import Owner
 @pytest.fixture(scope="session")
 def sandbox_image(docker_engine: None) -> str:
     """The tag of the sandbox image, built now if the engine does not have it."""
-    return build_image(Engine(None, None, Owner.this_process()), Base.AUTO, print)
+    return build_image(Engine(None, Owner.this_process()), Base.AUTO, print)

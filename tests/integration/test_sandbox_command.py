@@ -19,7 +19,7 @@ def test_a_fit_host_passes_every_check():
 
     lines = done.stdout.splitlines()
     assert done.returncode == 0, done.stdout
-    assert len(lines) == 14
+    assert len(lines) == 15
     assert {line[:5] for line in lines} == {"ok   "}
 
 

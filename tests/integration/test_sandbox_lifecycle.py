@@ -189,7 +189,7 @@ async def test_closing_leaves_no_container_and_fails_what_runs_and_what_comes(en
 
 
 async def test_a_missing_image_is_told_with_what_to_do():
-    engine = Engine(None, None, Owner.this_process())
+    engine = Engine(None, Owner.this_process())
     pool = Pool(ContainerSupply(engine, "assay-sandbox:absent"), slots=1)
     await pool.open()
 

@@ -121,7 +121,15 @@ async def test_source_over_the_size_limit_is_the_programs_fault(sandbox: Sandbox
 
 @pytest.mark.parametrize(
     "limits",
-    [Limits(cpu_seconds=0), Limits(wall_seconds=-1), Limits(result_bytes=0), Limits(memory_bytes=1024)],
+    [
+        Limits(cpu_seconds=0),
+        Limits(cpu_seconds=float("nan")),
+        Limits(wall_seconds=-1),
+        Limits(wall_seconds=float("inf")),
+        Limits(result_bytes=0),
+        Limits(result_bytes=2**33),
+        Limits(memory_bytes=1024),
+    ],
 )
 async def test_impossible_limits_are_the_callers_fault(sandbox: Sandbox, limits: Limits):
     with pytest.raises(ValueError, match="must be"):
