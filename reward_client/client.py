@@ -18,11 +18,14 @@ from reward_client.addresses import target_of
 from reward_client.api import Outcome, RewardInfo, RewardUnavailableError, Sample
 from reward_client.batches import MAX_MESSAGE_BYTES, flatten, join, split
 from reward_client.retries import OnRetry, Retry, log_retry, refuse, service_config, wait_s
+from reward_client.security import Security
 from reward_client.wire import read_reward
 
 SERVICE: str = pb.DESCRIPTOR.services_by_name["RewardService"].full_name
-MAX_CALLS_IN_FLIGHT = 8
+# 32 calls of 256 samples: a whole batch of 8,192 is in the server's hands before its deadline nears.
+MAX_CALLS_IN_FLIGHT = 32
 DEFAULT_TIMEOUT_S = 300.0
+PLAIN = Security()
 
 _SentT_contra = TypeVar("_SentT_contra", contravariant=True)
 _GotT_co = TypeVar("_GotT_co", covariant=True)
@@ -30,17 +33,29 @@ _SentT = TypeVar("_SentT")
 _T = TypeVar("_T")
 
 
+Metadata = tuple[tuple[str, str], ...]
+
+
 class _Rpc(Protocol[_SentT_contra, _GotT_co]):
-    def __call__(self, request: _SentT_contra, *, timeout: float | None) -> Awaitable[_GotT_co]: ...
+    def __call__(
+        self, request: _SentT_contra, *, timeout: float, metadata: Metadata
+    ) -> Awaitable[_GotT_co]: ...
 
 
 class AsyncRewardClient:
     """A client for one event loop; make it, use it and close it there."""
 
-    def __init__(self, addresses: str | Sequence[str], *, on_retry: OnRetry = log_retry) -> None:
+    def __init__(
+        self,
+        addresses: str | Sequence[str],
+        *,
+        on_retry: OnRetry = log_retry,
+        security: Security = PLAIN,
+    ) -> None:
         self._target = target_of(addresses)
         self._on_retry = on_retry
-        self._channel = grpc.aio.insecure_channel(self._target, options=_options())
+        self._metadata = security.metadata()
+        self._channel = _channel(self._target, security.credentials())
         self._room = asyncio.Semaphore(MAX_CALLS_IN_FLIGHT)
         self._score: _Rpc[pb.ScoreRequest, pb.ScoreResponse] = self._channel.unary_unary(
             f"/{SERVICE}/Score",
@@ -114,7 +129,8 @@ class AsyncRewardClient:
         while True:
             attempt += 1
             try:
-                return await rpc(request, timeout=max(0.0, deadline - time.monotonic()))
+                left_s = max(0.0, deadline - time.monotonic())
+                return await rpc(request, timeout=left_s, metadata=self._metadata)
             except grpc.aio.AioRpcError as error:
                 if refusal := refuse(error.code(), error.details() or ""):
                     raise refusal from error
@@ -135,12 +151,18 @@ class RewardClient:
     `on_retry` is called on the client's own thread.
     """
 
-    def __init__(self, addresses: str | Sequence[str], *, on_retry: OnRetry = log_retry) -> None:
+    def __init__(
+        self,
+        addresses: str | Sequence[str],
+        *,
+        on_retry: OnRetry = log_retry,
+        security: Security = PLAIN,
+    ) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="reward_client", daemon=True)
         self._thread.start()
         try:
-            self._client = self._run(_make(addresses, on_retry))
+            self._client = self._run(_make(addresses, on_retry, security))
         except BaseException:
             self._stop()
             raise
@@ -186,8 +208,14 @@ class RewardClient:
         self._loop.close()
 
 
-async def _make(addresses: str | Sequence[str], on_retry: OnRetry) -> AsyncRewardClient:
-    return AsyncRewardClient(addresses, on_retry=on_retry)
+async def _make(addresses: str | Sequence[str], on_retry: OnRetry, security: Security) -> AsyncRewardClient:
+    return AsyncRewardClient(addresses, on_retry=on_retry, security=security)
+
+
+def _channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
+    if credentials is None:
+        return grpc.aio.insecure_channel(target, options=_options())
+    return grpc.aio.secure_channel(target, credentials, options=_options())
 
 
 def _options() -> tuple[tuple[str, int | str], ...]:

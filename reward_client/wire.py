@@ -70,6 +70,43 @@ def _write_reference(reference: Reference, message: pb.Sample) -> None:
             message.text.source = reference.source
 
 
+def read_sample(message: pb.Sample) -> Sample:
+    """Read one sample, the reverse of `write_sample`.
+
+    Raises:
+        ValueError: it has no reference.
+    """
+    return Sample(
+        sample_id=message.sample_id,
+        reward=message.reward,
+        prompt=message.prompt,
+        completion=message.completion,
+        reference=_read_reference(message),
+        group_id=message.group_id,
+        metadata=dict(message.metadata),
+    )
+
+
+def _read_reference(message: pb.Sample) -> Reference:
+    match message.WhichOneof("reference"):
+        case "math":
+            return MathReference(answer=message.math.answer)
+        case "code":
+            code = message.code
+            tests, imports = tuple(code.tests), tuple(code.imports)
+            return CodeReference(tests=tests, setup=code.setup, imports=imports, entry_point=code.entry_point)
+        case "choice":
+            choice = message.choice
+            labels, texts = tuple(choice.labels), tuple(choice.texts)
+            return ChoiceReference(labels=labels, texts=texts, correct_label=choice.correct_label)
+        case "boolean":
+            return BooleanReference(value=message.boolean.value)
+        case "text":
+            return TextReference(reference=message.text.reference, source=message.text.source)
+        case _:
+            raise ValueError("reference: there is none of math, code, choice, boolean, text")
+
+
 def read_outcome(message: pb.Outcome) -> Outcome:
     """Read one outcome.
 

@@ -74,6 +74,8 @@ class ServerConfig:
     """Seconds that calls in flight get to finish after SIGTERM or SIGINT; a second signal ends them."""
     cache_entries: int = 65_536
     """Scores kept so that equal samples are not graded again."""
+    token_file: Path | None = None
+    """File whose content every caller must bring as bearer token; without it all who connect are served."""
     stop_on_stdin_eof: bool = False
     """Also stop when standard input ends, so that a child server never outlives its parent."""
     log_format: Literal["json", "console"] = "json"

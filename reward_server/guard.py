@@ -5,7 +5,9 @@ defect of ours ends this call with INTERNAL and is logged, and the server goes o
 """
 
 import asyncio
+import hmac
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -20,9 +22,10 @@ Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
 class Calls:
-    """The calls in flight, and whether new ones are let in."""
+    """The calls in flight, and which new ones are let in. No `token`: no caller has to bring one."""
 
-    def __init__(self) -> None:
+    def __init__(self, token: str | None = None) -> None:
+        self._token = token
         self._open: set[Guard] = set()
         self._ended = asyncio.Event()
         self._draining = False
@@ -38,16 +41,31 @@ class Calls:
             self._ended.clear()
             await self._ended.wait()
 
-    def enter(self, guard: "Guard") -> bool:
-        """Let a call in, or say no while draining."""
-        if not self._draining:
-            self._open.add(guard)
-        return not self._draining
+    def enter(
+        self, guard: "Guard", metadata: Mapping[str, str | bytes]
+    ) -> tuple[grpc.StatusCode, str] | None:
+        """Let a call in, or say why not."""
+        if self._token is not None:
+            brought = metadata.get("authorization", "")
+            wanted = f"Bearer {self._token}"
+            if not hmac.compare_digest(_bytes(brought), _bytes(wanted)):
+                return (
+                    grpc.StatusCode.UNAUTHENTICATED,
+                    "the call brings no bearer token of this server",
+                )
+        if self._draining:
+            return grpc.StatusCode.UNAVAILABLE, "the server is stopping; send the call again"
+        self._open.add(guard)
+        return None
 
     def leave(self, guard: "Guard") -> None:
         """Let a call out."""
         self._open.discard(guard)
         self._ended.set()
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
 
 
 class Guard:
@@ -62,10 +80,9 @@ class Guard:
         self._started = time.perf_counter()
 
     async def __aenter__(self) -> Self:
-        if not self._calls.enter(self):
-            await self._context.abort(
-                grpc.StatusCode.UNAVAILABLE, "the server is stopping; send the call again"
-            )
+        refusal = self._calls.enter(self, dict(self._context.invocation_metadata() or ()))
+        if refusal is not None:
+            await self._context.abort(*refusal)
         return self
 
     async def __aexit__(

@@ -53,6 +53,22 @@ def listen(config: ServerConfig) -> tuple[grpc.aio.Server, str]:
     return server, f"{host}:{port}"
 
 
+def read_token(file: Path | None) -> str | None:
+    """Read the bearer token that callers must bring, if there is one.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or holds nothing.
+    """
+    if file is None:
+        return None
+    token = _read("token_file", file).decode("utf-8", "replace").strip()
+    if not token:
+        raise ConfigurationError(
+            f"token_file={str(file)!r} is empty: put the token in it, or leave the flag out"
+        )
+    return token
+
+
 def write_address(file: Path, address: str) -> None:
     """Write a file that a reader sees whole or not at all."""
     part = file.with_name(f"{file.name}.{os.getpid()}.part")

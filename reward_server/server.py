@@ -22,7 +22,7 @@ from reward_server.config import ServerConfig
 from reward_server.flights import Flights
 from reward_server.guard import Calls
 from reward_server.lanes import Lane
-from reward_server.listening import listen, write_address
+from reward_server.listening import listen, read_token, write_address
 from reward_server.registry import Factory, Registry, build
 from reward_server.resources import open_resources
 from reward_server.scorer import Scorer
@@ -60,7 +60,7 @@ async def running(
     server: grpc.aio.Server, config: ServerConfig, rewards: Registry, stop: Stop
 ) -> AsyncGenerator[None]:
     """Answer calls inside the block; at its end say NOT_SERVING, drain, and stop."""
-    calls = Calls()
+    calls = Calls(read_token(config.token_file))
     async with Flights() as flights:
         service = _assemble(config, rewards, calls, flights)
         server.add_generic_rpc_handlers((service.handler(),))

@@ -28,7 +28,7 @@ MAX_SAMPLES = 8_192
 MAX_STREAM_IN_FLIGHT = 1_024
 # The answer leaves this share of the time left before the deadline, at most so many seconds.
 MARGIN_SHARE = 0.1
-MAX_MARGIN_S = 1.0
+MAX_MARGIN_S = 2.0
 
 _MessageT = TypeVar("_MessageT", bound=Message)
 

@@ -19,7 +19,7 @@ from reward_client.api import (
     TextReference,
 )
 from reward_client.batches import MAX_CALL_BYTES, MAX_CALL_SAMPLES, join, split
-from reward_client.wire import read_outcome, write_sample
+from reward_client.wire import read_outcome, read_sample, write_sample
 
 
 def sample(sample_id: str, completion: str = "c", reference: Reference | None = None) -> Sample:
@@ -147,6 +147,7 @@ def test_each_reference_is_sent_in_its_field_even_when_it_is_empty(reference: Re
     message = write_sample(sample("a", reference=reference))
 
     assert message.WhichOneof("reference") == field
+    assert read_sample(message) == sample("a", reference=reference)
     sent = getattr(message, field)
     for name in type(reference).__dataclass_fields__:
         value = getattr(sent, name)
