@@ -33,7 +33,7 @@ INVERSES = {"sin": "asin", "cos": "acos", "tan": "atan"}
 NAMES = frozenset(CONSTANTS) | frozenset(FUNCTIONS)
 _GREEK = """
 alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau
-upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell hbar
+upsilon phi varphi chi psi omega angle triangle Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell hbar
 """
 GREEK = frozenset(_GREEK.split())
 _FENCES = {"\\lfloor": ("\\rfloor", "floor"), "\\lceil": ("\\rceil", "ceil"), "\\lvert": ("\\rvert", "abs")}
@@ -125,10 +125,10 @@ def literal(text: str) -> Number:
 
 def _number(parser: "Parser", text: str) -> Node:
     if parser.accept("_"):
-        return _in_base(parser, text)
+        return in_base(text, _base(exponent_or_base(parser)))
     whole = literal(text)
     if "." in text:
-        return whole
+        return _repeating(whole, parser) if parser.accept("\\overline") else whole
     if parser.peek.text in _FRACTIONS:
         return _mixed(parser, whole)
     if parser.peek.kind is TokenKind.NUMBER:
@@ -138,6 +138,17 @@ def _number(parser: "Parser", text: str) -> Node:
         below = literal(parser.next().text)
         return _mixed_value(whole, literal(parser_number.text), below)
     return whole
+
+
+def _repeating(start: Number, parser: "Parser") -> Number:
+    """Read the period of `0.1\\overline{6}`, which repeats for ever."""
+    parser.expect("{")
+    period = parser.next().text
+    parser.expect("}")
+    if not period.isdecimal():
+        raise StrangeAnswerError(f"a repeating decimal with period {period!r}")
+    # 0.666... is 6/9, one place further right for each digit before the period.
+    return Number(start.value + Fraction(int(period), (10 ** len(period) - 1) * 10**start.decimals))
 
 
 def _mixed(parser: "Parser", whole: Number) -> Node:
@@ -157,14 +168,18 @@ def _mixed_value(whole: Number, above: Number, below: Number) -> Number:
     return Number(whole.value + above.value / below.value)
 
 
-def _in_base(parser: "Parser", digits: str) -> Number:
-    base = exponent_or_base(parser)
-    if not (isinstance(base, Number) and base.value.denominator == 1 and 2 <= base.value <= _MAX_BASE):
-        raise StrangeAnswerError("a base that is no number from 2 to 36")
+def in_base(digits: str, base: int) -> Number:
+    """Return the value of digits in a base from 2 to 36."""
     try:
-        return Number(Fraction(int(digits, int(base.value))))
+        return Number(Fraction(int(digits, base)))
     except ValueError as error:
-        raise StrangeAnswerError(f"{digits} has digits that base {base.value} lacks") from error
+        raise StrangeAnswerError(f"{digits!r} is no number in base {base}") from error
+
+
+def _base(node: Node) -> int:
+    if isinstance(node, Number) and node.value.denominator == 1 and 2 <= node.value <= _MAX_BASE:
+        return int(node.value)
+    raise StrangeAnswerError("a base that is no number from 2 to 36")
 
 
 def _word(parser: "Parser", word: str) -> Node:

@@ -4,7 +4,16 @@ import re
 from typing import TYPE_CHECKING
 
 from reward_server.rewards.math.tokens import TokenKind
-from reward_server.rewards.math.tree import EMPTY, Apply, Collection, Interval, Kind, Node, StrangeAnswerError
+from reward_server.rewards.math.tree import (
+    EMPTY,
+    Apply,
+    Collection,
+    Interval,
+    Kind,
+    Node,
+    StrangeAnswerError,
+    Symbol,
+)
 
 if TYPE_CHECKING:
     from reward_server.rewards.math.parser import Parser
@@ -60,12 +69,27 @@ def _plain_braces(parser: "Parser") -> Node:
 
 
 def braced_set(parser: "Parser", closing: str) -> Node:
+    """Read a set by its items, or by a condition: `\\{x \\mid x > 3\\}`."""
     if parser.accept(closing):
         return EMPTY
-    return items(parser, closing, Kind.SET)
+    bars, parser.open_bars = parser.open_bars, 1  # a bar here is no absolute value
+    first = parser.relation()
+    parser.open_bars = bars
+    if parser.accept("\\mid") or parser.accept("|"):
+        if not isinstance(first, Symbol):
+            raise StrangeAnswerError("a set of something other than a symbol")
+        condition = parser.values()
+        parser.expect(closing)
+        return condition
+    found = [first]
+    while parser.accept(",") or parser.accept(";"):
+        found.append(parser.relation())
+    parser.expect(closing)
+    return Collection(Kind.SET, tuple(found))
 
 
 def items(parser: "Parser", closing: str, kind: Kind) -> Node:
+    """Read items up to the closing mark."""
     found = [parser.relation()]
     while parser.accept(",") or parser.accept(";"):
         found.append(parser.relation())

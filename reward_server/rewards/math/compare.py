@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from reward_server.rewards.math import shapes
 from reward_server.rewards.math.sampled import Match, Sampler
-from reward_server.rewards.math.scalars import compare_scalars, known
+from reward_server.rewards.math.scalars import compare_scalars, known, shows
 from reward_server.rewards.math.tree import (
     EMPTY,
     Apply,
@@ -75,7 +75,12 @@ def _unnamed(gold: Node, answer: Node) -> tuple[Node, Node]:
 
 
 def _settled(sampler: Sampler, node: Node) -> Node:
-    """Read a chain of equal constants, `2 + 3 = 5`, as its last one."""
+    """Read a chain of equal constants, `2 + 3 = 5`, as its last one, and `1/3 \\approx 0.33` as its first."""
+    if isinstance(node, Relation) and node.operators == ("~",):
+        exact, shown = node.sides
+        if not isinstance(shown, Number) or symbols(exact) or not shows(sampler, shown, exact):
+            raise StrangeAnswerError("an approximation that is none")
+        return exact
     if not isinstance(node, Relation) or not shapes.is_equation(node) or symbols(node):
         return node
     *steps, last = node.sides

@@ -23,6 +23,7 @@ from reward_server.rewards.math.tree import (
     Node,
     Number,
     StrangeAnswerError,
+    Text,
     children,
     symbols,
 )
@@ -149,6 +150,8 @@ def _steps_once(node: Node) -> int:
 
 def _same_words(gold: Gold, text: str) -> bool:
     """Compare words without case: "Yes" and "yes"; single letters keep theirs."""
+    if isinstance(gold.node, Text) and len(text) > 1:
+        return " ".join(text.lower().split()) == gold.node.words
     return len(text) > 1 and text.isalpha() and text.lower() == gold.canonical.lower()
 
 

@@ -67,9 +67,19 @@ def read_number(text: str) -> Measured | None:
         node, unit = scaled
     if found["money"]:
         if unit is not None and unit.dimension:
-            return None if unit != _money(found["money"]) else Measured(node=node, unit=unit)
+            return _priced(node, _money(found["money"]), unit)
         unit = _money(found["money"])
     return Measured(node=node, unit=unit)
+
+
+def _priced(node: Node, money: Unit, unit: Unit) -> Measured | None:
+    """Read `$5 dollars` as money, `$5 per hour` as a price, and `$5 apples` as neither."""
+    if unit == money:
+        return Measured(node=node, unit=unit)
+    if any(power > 0 for _, power in unit.dimension):
+        return None
+    dimension = tuple(sorted((*money.dimension, *unit.dimension)))
+    return Measured(node=node, unit=Unit(dimension=dimension, scale=money.scale * unit.scale))
 
 
 def read_unit(text: str) -> Unit | None:

@@ -7,12 +7,14 @@ by `MAX_NODES`, so that hostile text costs no more than honest text.
 
 import re
 from fractions import Fraction
+from functools import reduce
 
 from reward_server.rewards.math import atoms
 from reward_server.rewards.math.tokens import Token, TokenKind, tokenize
 from reward_server.rewards.math.tree import (
     MAX_DEPTH,
     MAX_NODES,
+    REALS,
     Apply,
     Collection,
     Kind,
@@ -26,10 +28,13 @@ from reward_server.rewards.math.tree import (
 )
 
 RELATIONS = {
-    "=": "=", "\\approx": "=", "<": "<", "\\lt": "<", ">": ">", "\\gt": ">", "<=": "<=", "\\le": "<=",
-    "\\leq": "<=", "\\leqslant": "<=", ">=": ">=", "\\ge": ">=", "\\geq": ">=", "\\geqslant": ">=",
-    "!=": "!=", "\\ne": "!=", "\\neq": "!=", "\\in": "in", "\\equiv": "=",
+    "=": "=", "\\approx": "~", "\\simeq": "~", "<": "<", "\\lt": "<", ">": ">", "\\gt": ">",
+    "<=": "<=", "\\le": "<=", "\\leq": "<=", "\\leqslant": "<=", ">=": ">=", "\\ge": ">=",
+    "\\geq": ">=", "\\geqslant": ">=", "!=": "!=", "\\ne": "!=", "\\neq": "!=", "\\in": "in",
+    "\\equiv": "=",
 }  # fmt: skip
+# Between two inequalities, these mean both; "or" and a comma mean either.
+BOTH = frozenset(("and", "\\land", "\\wedge"))
 SEPARATORS = frozenset((",", ";", "and", "or", "\\lor", "\\vee", "\\land", "\\wedge"))
 
 # Operator -> head, how tightly it holds its left operand, and its right one.
@@ -46,7 +51,10 @@ POSTFIX = 50
 _POSTFIX_HEADS = {"!": "factorial", "%": "percent", "\\%": "percent"}
 _DEGREES = ("\\circ", "\\degree")
 
+_REALS = ("all real numbers", "all reals", "all real x")
 _WORDS = re.compile(r"(?:\\text\s*\{)?([A-Za-z][A-Za-z'.-]*(?:[ ,]+[A-Za-z'.-]+)*)\}?\.?")
+_BASED = re.compile(r"(\d*[A-Z][\dA-Z]*)_\{?(1[1-9]|[23]\d)\}?", re.ASCII)
+_THIN_SPACE = re.compile(r"(?<=\d)\\,(?=\d{3}(?!\d))")
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 
 
@@ -57,12 +65,14 @@ def parse(text: str) -> Node:
         StrangeAnswerError: not of the subset.
         TooLargeError: over the limits.
     """
-    text = text.replace("{,}", ",").replace("\\!", "")
+    text = _THIN_SPACE.sub("", text.replace("{,}", ",").replace("\\!", ""))
     if "," in text and not any(opening in text for opening in ("(", "[", "\\{")):
         text = _THOUSANDS.sub(lambda found: found[0].replace(",", ""), text)
     words = _words(text)
     if words is not None:
         return words
+    if based := _BASED.fullmatch(text):
+        return atoms.in_base(based[1], int(based[2]))
     parser = Parser(tokenize(text))
     node = parser.values()
     if parser.peek.kind is not TokenKind.END:
@@ -71,12 +81,14 @@ def parse(text: str) -> Node:
     return node
 
 
-def _words(text: str) -> Text | None:
+def _words(text: str) -> Node | None:
     """Read plain words; a single letter is a symbol, and two letters are a product."""
     found = _WORDS.fullmatch(text)
     if found is None:
         return None
     words = found[1].rstrip(".")
+    if words.lower() in _REALS:
+        return REALS
     if "\\text" not in text and (len(words) < 3 or words in atoms.NAMES or _is_list_of_letters(words)):
         return None
     return Text(" ".join(words.lower().split()) if len(words) > 1 else words)
@@ -143,13 +155,18 @@ class Parser:
     def values(self) -> Node:
         """One value, or a list of them."""
         items = [self.relation()]
+        joints: set[str] = set()
         while self._at_separator():
             while self._at_separator():
-                self.next()
+                joints.add(self.next().text)
             if self.peek.kind is TokenKind.END:
                 break
             items.append(self.relation())
-        return items[0] if len(items) == 1 else Collection(Kind.LIST, tuple(items))
+        if len(items) == 1:
+            return items[0]
+        if joints <= BOTH and all(isinstance(item, Relation) and "=" not in item.operators for item in items):
+            return reduce(lambda left, right: Apply("intersection", (left, right)), items)
+        return Collection(Kind.LIST, tuple(items))
 
     def _at_separator(self) -> bool:
         return self.peek.text in SEPARATORS

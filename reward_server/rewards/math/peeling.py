@@ -16,9 +16,11 @@ _PAIRS = (
 )  # fmt: skip
 _LEAD = re.compile(
     r"(?:(?:so|thus|therefore|hence)[ ,]+)?(?:(?:the|my|our) )?(?:final |correct )?"
-    r"answer *(?:is(?![a-z])|:|=) *:?",
+    r"(?:answer|total) *(?:is(?![a-z])|:|=) *:?",
     re.IGNORECASE,
 )
+# Words stay wrapped, for they are compared as words.
+_WRAPPED_NUMBER = re.compile(r"\\(?:text|textbf|mathbf|mathrm|mbox|bf)\s*\{([-+$\d\\.][^{}]*)\}")
 _BOXES = ("\\boxed", "\\fbox")
 _CANCELS = re.compile(
     r"(?<![a-z])(?:not|no|or|and|never|isn't|wrong|incorrect|either|maybe)(?![a-z])", re.IGNORECASE
@@ -67,6 +69,8 @@ def _one_layer(text: str) -> str:
             inside = bare[len(left) : -len(right)]
             if left not in inside and right not in inside:
                 return inside
+    if wrapped := _WRAPPED_NUMBER.fullmatch(bare):
+        return wrapped[1]
     if bare[:1] in ("=", "#"):
         return bare[1:]
     if bare.startswith("\\approx"):

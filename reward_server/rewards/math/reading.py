@@ -20,6 +20,7 @@ _UNIT_COMMAND = re.compile(
     r"(?:\\[ ,;!]|~|\s)*\\(?:text|mbox|mathrm|textrm|textbf|rm)\s*\{[^{}]*\}"
     r"(?:\^\{?\d\}?|\^\{?\\circ\}?)?\s*$"
 )
+_CLOCK = re.compile(r"(?<![A-Za-z])([AaPp])\.\s?[Mm](?:\.|(?![A-Za-z]))")
 _LONGEST_UNIT = 80
 _OPEN_ENDED = frozenset("=+-*/^_,(<>{[")
 
@@ -47,7 +48,10 @@ def read(text: str) -> Measured:
 
 
 def _read_expression(text: str) -> Measured:
-    body, unit = _split_unit(text)
+    text = _CLOCK.sub(r"\1m", text)
+    if text.count("$") % 2 == 0:
+        text = text.replace("$", "")
+    body, unit = _split_unit(text.replace("\\(", "").replace("\\)", ""))
     for money in ("\\$", "$"):
         if body.startswith(money):
             body, unit = body[len(money) :], unit or DOLLARS

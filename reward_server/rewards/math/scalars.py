@@ -60,6 +60,11 @@ def _shows_irrational(sampler: Sampler, gold: Node, answer: Node) -> bool:
         if not isinstance(shown, Number) or not shown.decimals:
             continue
         enough = shown.decimals >= ROUNDED_DECIMALS if shown is gold else shown.digits >= SHOWN_DIGITS
-        if enough and sampler.within(other, shown.value, Fraction(1, 2 * 10**shown.decimals)):
+        if enough and shows(sampler, shown, other):
             return True
     return False
+
+
+def shows(sampler: Sampler, shown: Number, value: Node) -> bool:
+    """Tell whether a constant rounds to the decimal shown."""
+    return sampler.within(value, shown.value, Fraction(1, 2 * 10**shown.decimals))

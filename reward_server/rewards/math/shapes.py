@@ -34,14 +34,18 @@ def is_equation(node: Node) -> bool:
 
 
 def is_name(node: Node) -> bool:
-    """Tell whether the node only names a value: `x`, `AB`, `f(2)`."""
+    """Tell whether the node only names a value: `x`, `AB`, `f(2)`, `(x, y)`."""
     if isinstance(node, Symbol):
         return True
+    if isinstance(node, Collection):
+        return node.kind is Kind.TUPLE and all(map(is_name, node.items))
     if not isinstance(node, Apply) or node.head != "mul":
         return False
     first, *rest = node.args
+    if isinstance(first, Apply) and first.head == "pow" and first.args[1] == Number(Fraction(-1), 0, 1):
+        first = first.args[0]  # the inverse of a function
     called = isinstance(first, Symbol) and first.name in _FUNCTION_NAMES and len(rest) == 1
-    return called or all(isinstance(part, Symbol) for part in node.args)
+    return called or all(map(is_name, node.args))
 
 
 def named_value(node: Node) -> Node | None:
@@ -50,7 +54,7 @@ def named_value(node: Node) -> Node | None:
         return None
     if node.operators == ("in",):
         return node.sides[1]
-    if not is_equation(node):
+    if node.operators[0] != "=" or not set(node.operators) <= {"=", "~"}:
         return None
     rest = node.sides[1:]
     return rest[0] if len(rest) == 1 else Relation(node.operators[1:], rest)
@@ -68,12 +72,12 @@ def is_set_of_reals(node: Node) -> bool:
     if isinstance(node, Apply):
         return node.head in ("union", "intersection", "setminus")
     if isinstance(node, Relation):
-        return not is_equation(node)
+        return _is_inequality(node)
     return isinstance(node, Collection) and node.kind is Kind.LIST and all(map(_is_inequality, node.items))
 
 
 def _is_inequality(node: Node) -> bool:
-    return isinstance(node, Relation) and not is_equation(node)
+    return isinstance(node, Relation) and not set(node.operators) & {"=", "~"}
 
 
 def intervals(node: Node) -> tuple[Interval, ...] | None:

@@ -33,7 +33,7 @@ _TOKEN = re.compile(
     r"""\s+
     |(?P<text>\\(?:text|textbf|textit|textrm|mbox|mathrm|operatorname|mathbf|textnormal)\s*\{(?P<inside>[^{}]*)\})
     |(?P<command>\\(?:[A-Za-z]+|.))
-    |(?P<number>\d+(?:\.\d+)?|\.\d+)
+    |(?P<number>\d+(?:\.\d*)?|\.\d+)
     |(?P<word>[A-Za-z]+)
     |(?P<mark>\*\*|<=|>=|!=|[-+*/^_=<>(){}\[\]|,;:!'&%])
     """,

@@ -13,7 +13,7 @@ from fractions import Fraction
 _TABLE: dict[str, dict[str, str]] = {
     "length": {
         "1": "m meter metre", "1000": "km kilometer kilometre", "1/100": "cm centimeter centimetre",
-        "1/1000": "mm millimeter millimetre", "0.3048": "ft foot feet", "0.0254": "inch inches in.",
+        "1/1000": "mm millimeter millimetre", "0.3048": "ft foot feet", "0.0254": "inch inches in",
         "0.9144": "yd yard", "1609.344": "mi mile",
     },
     "mass": {
@@ -32,6 +32,8 @@ _TABLE: dict[str, dict[str, str]] = {
     "euro": {"1": "€ euro eur"},
     "pound sterling": {"1": "£ gbp"},
     "angle": {"1": "degree deg °"},
+    "before noon": {"1": "am"},
+    "after noon": {"1": "pm"},
     "percent": {"1": "% percent percentage"},
 }  # fmt: skip
 
@@ -118,7 +120,7 @@ def parse_unit(text: str) -> Unit | None:
             return None if not powers else _raised(powers, scale, _POWERS[word])
         elif word in _POWERS:
             pending = _POWERS[word]
-        elif word not in _FILLERS:
+        elif word not in _FILLERS or (word == "in" and (exponent != 1 or len(words) == 1)):
             dimension, size = lookup(word) or (singular(word), Fraction(1))
             power = sign * pending * exponent
             powers[dimension] = powers.get(dimension, 0) + power
