@@ -85,8 +85,8 @@ def open_policy(run_dir: Path, *, hash_of: Callable[[str], str], trained: bool =
     found = hash_of(record.system)
     if record.prompt_hash != found:
         raise PolicyError(
-            f"policy: {str(run_dir)!r} was trained on prompt template {record.prompt_hash!r}, this code renders "
-            f"{found!r}: check out the code of the run, or train anew"
+            f"policy: {str(run_dir)!r} was trained on prompt template {record.prompt_hash!r}, this code "
+            f"renders {found!r}: check out the code of the run, or train anew"
         )
     base_dir = Path(record.base) if Path(record.base).is_absolute() else run_dir / record.base
     mesh = make_mesh(fsdp=1, tp=1)

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import jax
 import jax.numpy as jnp
 import numpy as np
 import safetensors.numpy
 from flax import nnx
+from huggingface_hub import errors as hub_errors
 from tunix.models.gemma3 import model as gemma3
 from tunix.models.gemma3 import params_safetensors
 
@@ -110,7 +112,9 @@ def make_mesh(*, fsdp: int, tp: int) -> jax.sharding.Mesh:
     devices = jax.devices()
     rows = fsdp or len(devices) // tp
     if rows * tp > len(devices) or rows == 0:
-        raise PolicyError(f"mesh: fsdp={fsdp} x tp={tp} needs {max(rows, 1) * tp} devices, found {len(devices)}")
+        raise PolicyError(
+            f"mesh: fsdp={fsdp} x tp={tp} needs {max(rows, 1) * tp} devices, found {len(devices)}"
+        )
     # Mesh(), not jax.make_mesh(): Tunix needs Auto axes.
     return jax.sharding.Mesh(np.array(devices[: rows * tp]).reshape(rows, tp), ("fsdp", "tp"))
 
@@ -126,19 +130,21 @@ def resolve_model(name_or_directory: str) -> Path:
         return local
     if local.is_absolute() or name_or_directory.startswith("."):
         raise PolicyError(f"model: no config.json in {str(local)!r}: put the checkpoint's files there")
-    import huggingface_hub
-    from huggingface_hub import errors as hub_errors
-
     try:
         return Path(
             huggingface_hub.snapshot_download(
                 name_or_directory, allow_patterns=["*.safetensors", "*.json", "tokenizer.model"]
             )
         )
-    except (hub_errors.HfHubHTTPError, hub_errors.LocalEntryNotFoundError, hub_errors.HFValidationError, OSError) as error:
+    except (
+        hub_errors.HfHubHTTPError,
+        hub_errors.LocalEntryNotFoundError,
+        hub_errors.HFValidationError,
+        OSError,
+    ) as error:
         raise PolicyError(
-            f"model: cannot fetch {name_or_directory!r} from the hub ({type(error).__name__}): accept the model's "
-            f"licence and log in with `hf auth login`, or pass a directory that holds config.json, "
+            f"model: cannot fetch {name_or_directory!r} from the hub ({type(error).__name__}): accept the "
+            f"model's licence and log in with `hf auth login`, or pass a directory that holds config.json, "
             f"*.safetensors and tokenizer.model as --model.pretrained"
         ) from error
 
@@ -168,7 +174,9 @@ def read_config(directory: Path) -> ModelConfig:
         raise PolicyError(f"model: no config.json in {str(directory)!r}")
     values = json.loads(path.read_text())
     if values.get("model_type") != "gemma3_text":
-        raise PolicyError(f"model: {str(path)!r} has model_type {values.get('model_type')!r}, need 'gemma3_text'")
+        raise PolicyError(
+            f"model: {str(path)!r} has model_type {values.get('model_type')!r}, need 'gemma3_text'"
+        )
     return ModelConfig(
         num_layers=values["num_hidden_layers"],
         num_embed=values["vocab_size"],
@@ -209,7 +217,9 @@ def save_pretrained(model: Gemma3, directory: Path) -> None:
         "bos_token_id": 2,
     }
     (directory / "config.json").write_text(json.dumps(values, indent=2) + "\n")
-    safetensors.numpy.save_file(dict(to_tensors(model)), directory / "model.safetensors", metadata={"format": "pt"})
+    safetensors.numpy.save_file(
+        dict(to_tensors(model)), directory / "model.safetensors", metadata={"format": "pt"}
+    )
 
 
 _NORMS = {

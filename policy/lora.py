@@ -14,6 +14,7 @@ Layouts, with D width, N query heads, K KV heads, H head size, r rank:
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -49,7 +50,8 @@ def apply_lora(base: Gemma3, shape: LoraShape, *, seed: int, mesh: jax.sharding.
     """
     provider = qwix.LoraProvider(module_path=TARGETS, rank=shape.rank, alpha=shape.alpha)
     with on(mesh):
-        policy = qwix.apply_lora_to_model(base, provider, rngs=nnx.Rngs(seed), **base.get_model_input())
+        # qwix returns the type it is given, which its annotations do not say.
+        policy: Any = qwix.apply_lora_to_model(base, provider, rngs=nnx.Rngs(seed), **base.get_model_input())
         adapters = jax.tree.map(lambda x: x.astype(jnp.float32), nnx.state(policy, nnx.LoRAParam))
         nnx.update(policy, adapters)
         place(policy, mesh)
@@ -125,7 +127,9 @@ def load_lora(policy: Gemma3, directory: Path) -> None:
         wrong = sorted(set(expected.items()) ^ set(found.items()))[:2]
         raise PolicyError(f"lora: {str(path)!r} does not fit the model, first differences: {wrong}")
     for route, variable in _flat_adapters(policy):
-        variable[...] = jax.device_put(_from_peft(tensors, route, variable[...].shape), variable[...].sharding)
+        variable[...] = jax.device_put(
+            _from_peft(tensors, route, variable[...].shape), variable[...].sharding
+        )
 
 
 def merge_tensors(base: Tensors, adapters: Tensors, shape: LoraShape) -> Tensors:
@@ -146,7 +150,9 @@ def _flat_adapters(policy: Gemma3) -> list[tuple[tuple[object, ...], nnx.LoRAPar
 
 def _from_peft(tensors: Tensors, route: tuple[object, ...], shape: tuple[int, ...]) -> np.ndarray:
     layer, name, leaf = f"{_PREFIX}model.layers.{route[1]}", str(route[-2]), str(route[-1])
-    modules = ["self_attn.k_proj", "self_attn.v_proj"] if name == "kv_einsum" else [_HUB.get(name, f"mlp.{name}")]
+    modules = (
+        ["self_attn.k_proj", "self_attn.v_proj"] if name == "kv_einsum" else [_HUB.get(name, f"mlp.{name}")]
+    )
     if leaf.endswith("_lora_a"):
         return tensors[f"{layer}.{modules[0]}.lora_A.weight"].T.reshape(shape)
     ups = [tensors[f"{layer}.{module}.lora_B.weight"].T for module in modules]

@@ -72,7 +72,9 @@ class _StopKeepingSampler(tunix_sampler.Sampler):
 class Generator:
     """Samples from one model; not safe for concurrent calls."""
 
-    def __init__(self, model: Gemma3, tokenizer: Tokenizer, shape: GenerationShape, mesh: jax.sharding.Mesh) -> None:
+    def __init__(
+        self, model: Gemma3, tokenizer: Tokenizer, shape: GenerationShape, mesh: jax.sharding.Mesh
+    ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.shape = shape
@@ -99,11 +101,9 @@ class Generator:
     @property
     def compilations(self) -> int:
         """Decode programs compiled so far."""
-        return self._sampler.decode._cache_size()  # noqa: SLF001 - JAX has no public counter
+        return self._sampler.decode._cache_size()
 
-    def generate(
-        self, prompts: Sequence[str], *, temperature: float, key: jax.Array
-    ) -> list[Completion]:
+    def generate(self, prompts: Sequence[str], *, temperature: float, key: jax.Array) -> list[Completion]:
         """Completes rendered prompts in order; a temperature of 0 is greedy and ignores `key`.
 
         Raises:
@@ -121,6 +121,7 @@ class Generator:
         """Completes as many prompts as the caller has, in one call of that batch shape."""
         self._check_lengths(prompts)
         limit = self.shape.max_new_tokens
+        sampler_key: Any = key  # Tunix takes keys too; its annotation says int
         with on(self._mesh):
             self._sampler.transformer_state = nnx.variables(self.model)
             output = self._sampler(
@@ -130,7 +131,7 @@ class Generator:
                 # Greedy is chosen by top_p=None; temperature=0 with top_p=1 divides by zero.
                 temperature=temperature or 1.0,
                 top_p=1.0 if temperature > 0 else None,
-                seed=key,
+                seed=sampler_key,
                 eos_tokens=list(self.tokenizer.stop_ids),
             )
         assert self._sampler.token_buffer is not None

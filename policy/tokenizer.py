@@ -89,19 +89,23 @@ def load_tokenizer(directory: Path) -> Tokenizer:
         PolicyError: neither file is there, or there is no end-of-turn mark.
     """
     if (directory / "tokenizer.model").is_file():
-        backend = sentencepiece.SentencePieceProcessor()
+        backend: Any = sentencepiece.SentencePieceProcessor()
         # From bytes, not through Tunix's class, which needs sentencepiece < 0.2.2.
         backend.LoadFromSerializedProto((directory / "tokenizer.model").read_bytes())
         end_of_turn, eos, size = backend.piece_to_id(END_OF_TURN), backend.eos_id(), backend.get_piece_size()
         known = end_of_turn != backend.unk_id()
     elif (directory / "tokenizer.json").is_file():
-        import transformers
+        import transformers  # noqa: PLC0415 - seconds to import, and only for this form
 
-        backend = transformers.AutoTokenizer.from_pretrained(directory)
-        end_of_turn, eos, size = backend.convert_tokens_to_ids(END_OF_TURN), backend.eos_token_id, len(backend)
+        backend: Any = transformers.AutoTokenizer.from_pretrained(directory)
+        end_of_turn, eos, size = (
+            backend.convert_tokens_to_ids(END_OF_TURN),
+            backend.eos_token_id,
+            len(backend),
+        )
         known = end_of_turn is not None and end_of_turn != backend.unk_token_id
     else:
         raise PolicyError(f"tokenizer: neither tokenizer.model nor tokenizer.json in {str(directory)!r}")
-    if not known:
+    if not known or eos is None:
         raise PolicyError(f"tokenizer: {str(directory)!r} has no {END_OF_TURN!r}: not a Gemma tokenizer")
-    return Tokenizer(backend=backend, stop_ids=(eos, end_of_turn), vocabulary=size)
+    return Tokenizer(backend=backend, stop_ids=(int(eos), int(end_of_turn)), vocabulary=size)

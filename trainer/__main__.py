@@ -15,7 +15,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from reward_client.client import RewardClient
+from reward_client.local import LocalServer
+from reward_client.retries import Retry
 from trainer.config import ConfigurationError, TrainConfig, parse
+from trainer.progress import Progress
 from trainer.run_directory import RunDirectory, choose
 
 RUNS = Path("runs")
@@ -43,7 +47,6 @@ def main() -> int:
 
 def _train(config: TrainConfig, run: RunDirectory) -> None:
     from trainer import environment, plots, report  # noqa: PLC0415
-    from trainer.progress import Progress  # noqa: PLC0415
     from trainer.train import train  # noqa: PLC0415
 
     environment.prepare(cache=RUNS / ".cache" / "xla")
@@ -57,11 +60,7 @@ def _train(config: TrainConfig, run: RunDirectory) -> None:
 
 
 @contextlib.contextmanager
-def _scorer(run: RunDirectory, progress: "Progress") -> "Iterator[RewardClient]":
-    from reward_client.client import RewardClient  # noqa: PLC0415
-    from reward_client.local import LocalServer  # noqa: PLC0415
-    from reward_client.retries import Retry  # noqa: PLC0415
-
+def _scorer(run: RunDirectory, progress: Progress) -> Iterator[RewardClient]:
     def tell(retry: Retry) -> None:
         progress.note(
             f"waiting for the reward server, attempt {retry.attempt}: {retry.reason} "

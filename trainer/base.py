@@ -6,7 +6,15 @@ from pathlib import Path
 import jax
 
 from policy.checkpoint import DTYPES, PolicyRecord
-from policy.gemma import Gemma3, TinyShape, init_tiny, load_pretrained, resolve_model, save_pretrained, tiny_config
+from policy.gemma import (
+    Gemma3,
+    TinyShape,
+    init_tiny,
+    load_pretrained,
+    resolve_model,
+    save_pretrained,
+    tiny_config,
+)
 from policy.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from tasks.api import Example, Split
 from tasks.prompts import SHORT_SYSTEM, PromptTemplate
@@ -24,7 +32,9 @@ def template_of(config: TrainConfig) -> PromptTemplate:
     return PromptTemplate() if config.model.pretrained else PromptTemplate(system=SHORT_SYSTEM)
 
 
-def prepare_tokenizer(config: TrainConfig, template: PromptTemplate, run: RunDirectory) -> tuple[Tokenizer, Path]:
+def prepare_tokenizer(
+    config: TrainConfig, template: PromptTemplate, run: RunDirectory
+) -> tuple[Tokenizer, Path]:
     """Returns the tokenizer and the directory of the base it belongs to.
 
     Raises:
@@ -85,9 +95,7 @@ def _warm_started(
     )
     model = init_tiny(tiny_config(shape, vocabulary=tokenizer.vocabulary), seed=config.seed, mesh=mesh)
     teacher = warm_start.NoisyTeacher(train, config.warm_start, seed=config.seed)
-    longest = max(
-        len(tokenizer.encode(template.render(e.prompt) + demonstrated(e))) + 2 for e in train
-    )
+    longest = max(len(tokenizer.encode(template.render(e.prompt) + demonstrated(e))) + 2 for e in train)
     length = min(-(-longest // _LENGTH_STEP) * _LENGTH_STEP, shape.context)
     data = warm_start.demonstrations(teacher, template, tokenizer, config.warm_start, length=length)
     warm_start.train(model, data, config.warm_start, mesh=mesh, on_step=on_step)

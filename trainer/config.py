@@ -5,9 +5,8 @@ command line overrides it, so that there is one definition, one check and one er
 for a key wherever it was written.
 """
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -124,7 +123,7 @@ class TrainConfig:
     data_dir: Path | None = None
     """Directory of local datasets under the hub's column names; unset: `data.source`."""
     run_dir: Path | None = None
-    """Directory of the run; unset: `runs/<time>-<name>-s<seed>`, or the unfinished run of this configuration."""
+    """Directory of the run; unset: the unfinished run of this configuration, or a new one in `runs/`."""
     fresh: bool = False
     """Start anew even if an unfinished run of this configuration exists."""
     checkpoint_every: int = 20
@@ -160,7 +159,7 @@ def parse(arguments: Sequence[str]) -> TrainConfig:
         TrainConfig,
         args=[*_as_arguments(path), *arguments],
         prog="python -m trainer",
-        description="Trains a policy. `--config tiny|gemma3_1b|FILE` reads a YAML file first; the rest overrides it.",
+        description="Trains a policy. `--config tiny|gemma3_1b|FILE` reads a file; the rest overrides it.",
     )
     _check(config)
     return config
@@ -168,9 +167,7 @@ def parse(arguments: Sequence[str]) -> TrainConfig:
 
 def to_yaml(config: TrainConfig) -> str:
     """Writes a configuration in the form that `parse` reads."""
-    import dataclasses
-
-    values = dataclasses.asdict(config)
+    values = asdict(config)
     plain = {
         key: str(value) if isinstance(value, Path) else value
         for key, value in values.items()
@@ -231,12 +228,3 @@ def _check(config: TrainConfig) -> None:
     for holds, message in rules:
         if not holds:
             raise ConfigurationError(message)
-
-
-def parse_or_exit(arguments: Sequence[str]) -> TrainConfig:
-    """Parses, and turns a configuration error into a message and exit status 2."""
-    try:
-        return parse(arguments)
-    except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(2) from error

@@ -15,8 +15,8 @@ from tasks.contamination import drop_contaminated
 from tasks.hub import Hub
 from tasks.mixing import Mixture
 from tasks.prompts import demonstration_text
-from tasks.sources import Source, embedded, load
 from tasks.sources import Directory as DataDirectory
+from tasks.sources import Source, embedded, load
 from trainer.config import TrainConfig
 
 

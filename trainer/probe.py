@@ -32,8 +32,7 @@ def probe(examples: Sequence[Example], scorer: Scorer, *, timeout_s: float) -> P
     for example in examples:
         first.setdefault(example.domain, example)
     samples = [
-        to_sample(example, demonstrated(example), sample_id=domain.value)
-        for domain, example in first.items()
+        to_sample(example, demonstrated(example), sample_id=domain.value) for domain, example in first.items()
     ]
     outcomes = scorer.score(samples, timeout_s=timeout_s)
     unavailable: dict[Domain, str] = {}
@@ -43,11 +42,12 @@ def probe(examples: Sequence[Example], scorer: Scorer, *, timeout_s: float) -> P
                 unavailable[domain] = message
             case Failure(kind=kind, message=message):
                 raise RewardClientError(
-                    f"the server cannot grade {example.example_id!r} (reward {example.reward!r}): {kind}: {message}"
+                    f"the server cannot grade {example.example_id!r} by {example.reward!r}: {kind}: {message}"
                 )
     if len(unavailable) == len(first):
         raise RewardClientError(f"the server can grade no domain of this run: {unavailable}")
     versions = {
-        example.reward: outcome.reward_version for example, outcome in zip(first.values(), outcomes, strict=True)
+        example.reward: outcome.reward_version
+        for example, outcome in zip(first.values(), outcomes, strict=True)
     }
     return Probed(unavailable=unavailable, reward_versions=versions)

@@ -49,7 +49,7 @@ def to_batch(outcomes: Sequence[Outcome], *, max_failed_share: float) -> GradedB
         kinds = dict(Counter(failure.kind for failure in failures).most_common())
         raise TooManyFailuresError(
             f"{len(failures)} of {len(outcomes)} completions have no score ({kinds}), more than "
-            f"max_failed_share={max_failed_share:g} allows; the first says: {failures[0].message if failures else ''}"
+            f"max_failed_share={max_failed_share:g} allows; the first says: {failures[0].message}"
         )
     scores = [outcome.result if isinstance(outcome.result, Score) else None for outcome in outcomes]
     return GradedBatch(

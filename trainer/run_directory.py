@@ -1,12 +1,12 @@
 """The files of a run, and which run goes on.
 
-    config.yaml  run.json      what was asked for; versions, seeds, data, reward versions
-    metrics.jsonl              one StepRecord a step
-    completions.jsonl          a few completions with their outcomes
-    checkpoints/               adapters, optimizer and step, by Tunix
-    policy.json  base/  lora/  the policy (`policy.checkpoint`)
-    evals/                     before and after
-    summary.json               written last: a run without it is unfinished
+config.yaml  run.json      what was asked for; versions, seeds, data, reward versions
+metrics.jsonl              one StepRecord a step
+completions.jsonl          a few completions with their outcomes
+checkpoints/               adapters, optimizer and step, by Tunix
+policy.json  base/  lora/  the policy (`policy.checkpoint`)
+evals/                     before and after
+summary.json               written last: a run without it is unfinished
 """
 
 import json
@@ -53,7 +53,9 @@ def _check_free(directory: Path, identity: str) -> None:
     if not record.is_file():
         return
     if json.loads(record.read_text())["fingerprint"] != identity:
-        raise ConfigurationError(f"run_dir: {str(directory)!r} holds a run of another configuration: name a new one")
+        raise ConfigurationError(
+            f"run_dir: {str(directory)!r} holds a run of another configuration: name a new one"
+        )
     if (directory / SUMMARY_FILE).exists():
         raise ConfigurationError(f"run_dir: the run in {str(directory)!r} is finished: name a new one")
 
@@ -105,5 +107,7 @@ class RunDirectory:
     def keep_steps(self, last: int) -> list[StepRecord]:
         """Forgets the steps after `last`, which will be done again, and returns the others."""
         kept = [record for record in self.read_steps() if record.step <= last]
-        (self.path / METRICS_FILE).write_text("".join(to_json(record) + "\n" for record in kept), encoding="utf-8")
+        (self.path / METRICS_FILE).write_text(
+            "".join(to_json(record) + "\n" for record in kept), encoding="utf-8"
+        )
         return kept

@@ -16,13 +16,14 @@ from pathlib import Path
 from types import FrameType
 
 import jax
+import numpy as np
 
 from evals.statistics import paired_rise
 from policy.gemma import Gemma3, make_mesh
 from policy.lora import LoraShape, apply_lora, save_lora
 from policy.sampling import GenerationShape, Generator
 from policy.tokenizer import Tokenizer
-from tasks.api import Domain, Example
+from tasks.api import Example
 from tasks.mixing import Mixture
 from tasks.prompts import PromptTemplate
 from trainer.base import prepare_base, prepare_tokenizer, template_of
@@ -189,7 +190,7 @@ def _grpo(setup: _Setup, data: _Data, models: _Models) -> int:
             example_at=example_at,
             scorer=setup.scorer,
             run=run,
-            learning_rate=lambda step: float(schedule(step)),
+            learning_rate=lambda step: float(np.asarray(schedule(step))),
             show=setup.progress.step,
             elapsed_s=earlier[-1].elapsed_s if earlier else 0.0,
         )
@@ -273,7 +274,9 @@ def _count(examples: Sequence[Example]) -> Mapping[str, int]:
     return dict(Counter(example.domain.value for example in examples))
 
 
-def _summarise(setup: _Setup, data: _Data, before: Evaluation, after: Evaluation, resumed_from: int) -> Summary:
+def _summarise(
+    setup: _Setup, data: _Data, before: Evaluation, after: Evaluation, resumed_from: int
+) -> Summary:
     steps = setup.run.read_steps()
     tenth = max(1, len(steps) // 10)
     failures: Counter[str] = Counter()

@@ -9,8 +9,8 @@ What is changed against Tunix's defaults, and why:
     KL            k3 (`low_var_kl`); the default, k1 in the loss, does not pull to the reference.
     resume        the global step comes from the optimizer's step, because Tunix's last
                   checkpoint carries no metadata.
-    weights       the run is closed by its owner, not by `train()`, so that a failed step
-                  can still be followed by a checkpoint.
+    steps         reported when they are done, where Tunix reports one step late; a run that
+                  is stopped or fails saves the last whole step.
 """
 
 import functools
@@ -84,7 +84,9 @@ class SeededRollout(base_rollout.BaseRollout):
         )
 
     def get_per_token_logps(self, prompt_tokens: jax.Array, completion_tokens: jax.Array) -> jax.Array:
-        raise NotImplementedError("needed only for more than one iteration per batch, which this trainer never does")
+        raise NotImplementedError(
+            "needed only for more than one iteration per batch, which this trainer never does"
+        )
 
     def update_params(self, params: Any, filter_types: Any = None) -> None:
         """Does nothing: the generator reads the weights of the model that is trained."""
@@ -102,10 +104,14 @@ class SeededRollout(base_rollout.BaseRollout):
 class _OutcomeRewardManager(reward_manager.AbstractRewardManager):
     """Hands the completions of a step to one function; its masked rewards go on to the estimator."""
 
-    def __call__(self, prompts: list[str], completions: list[str], *, row: np.ndarray, **_: Any) -> dict[str, Any]:
+    def __call__(
+        self, prompts: list[str], completions: list[str], *, row: np.ndarray, **_: Any
+    ) -> dict[str, Any]:
         rewards = self.reward_fns[0](row)
         if not isinstance(rewards, np.ma.MaskedArray) or rewards.shape != (len(completions),):
-            raise TypeError(f"rewards: need a masked array of shape ({len(completions)},), got {rewards!r:.80}")
+            raise TypeError(
+                f"rewards: need a masked array of shape ({len(completions)},), got {rewards!r:.80}"
+            )
         if not np.isfinite(rewards.compressed()).all():
             raise ValueError("rewards: not finite; one such value would turn every weight into NaN")
         return {"rewards": rewards, "log_metrics": {}}
@@ -118,11 +124,13 @@ def _estimate(rewards: np.ma.MaskedArray, num_generations: int) -> np.ndarray:
 class Learner(grpo_learner.GRPOLearner):
     """GRPO that reports each step when it is done, and stops between steps when asked to."""
 
-    def __init__(self, *args: Any, on_step: Callable[[StepResult], None], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, rollout: SeededRollout, on_step: Callable[[StepResult], None], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         # Tunix's last checkpoint has no metadata, so `global_steps` would restart at 0.
         self.rl_cluster.global_steps = self.rl_cluster.actor_trainer.train_steps
-        self.rl_cluster.rollout.global_step = lambda: self.rl_cluster.global_steps
+        rollout.global_step = lambda: self.rl_cluster.global_steps
         # Weights of rollout and trainer are one model: nothing to copy after a step.
         self.should_sync_weights = False
         self._on_step = on_step
@@ -136,10 +144,14 @@ class Learner(grpo_learner.GRPOLearner):
     def _run_mini_batch_step(self, *args: Any, **kwargs: Any) -> None:
         super()._run_mini_batch_step(*args, **kwargs)
         # Tunix keeps the newest metrics back until the next step; a run killed in between would lose them.
-        metrics = self.rl_cluster.actor_trainer._prev_buffered_train_metrics  # noqa: SLF001
+        metrics = self.rl_cluster.actor_trainer._prev_buffered_train_metrics
+        assert metrics is not None
         extra = {name: op(np.asarray(values)) for name, (values, op) in metrics.additional_metrics.items()}
         result = StepResult(
-            step=self.step, loss=float(metrics.loss), kl=float(extra["kl"]), grad_norm=float(extra["grad_norm"])
+            step=self.step,
+            loss=float(np.asarray(metrics.loss)),
+            kl=float(np.asarray(extra["kl"])),
+            grad_norm=float(np.asarray(extra["grad_norm"])),
         )
         if not np.isfinite([result.loss, result.kl, result.grad_norm]).all():
             raise FloatingPointError(f"step {self.step}: loss, KL or gradient is not finite: {result}")
@@ -151,7 +163,8 @@ class Learner(grpo_learner.GRPOLearner):
         """Writes a checkpoint of the present step, if there is none yet, and waits for it."""
         trainer = self.rl_cluster.actor_trainer
         manager = trainer.checkpoint_manager
-        if self.step and (manager.latest_step() or 0) < self.step:
+        latest = manager.latest_step()
+        if self.step and (latest is None or latest < self.step):
             manager.save(self.step, trainer.model, trainer.optimizer, save_only_lora_params=True, force=True)
         manager.close()
 
@@ -176,9 +189,11 @@ def build_learner(
     micro = options.micro_prompts or options.prompts
     limits = generator.shape
     roles = rl_cluster.Role
+    # Tunix takes a partial too; its annotation does not say so.
+    engine: Any = functools.partial(SeededRollout, generator=generator, seed=seed)
     config = rl_cluster.ClusterConfig(
         role_to_mesh={roles.ACTOR: mesh, roles.REFERENCE: mesh, roles.ROLLOUT: mesh},
-        rollout_engine=functools.partial(SeededRollout, generator=generator, seed=seed),
+        rollout_engine=engine,
         training_config=rl_cluster.RLTrainingConfig(
             actor_optimizer=make_optimizer(options, steps),
             eval_every_n_steps=steps + 1,
@@ -189,7 +204,9 @@ def build_learner(
             rollout_micro_batch_size=options.prompts,
             compute_logps_micro_batch_size=micro,
             checkpoint_root_directory=str(checkpoints.absolute()),
-            checkpointing_options=ocp.CheckpointManagerOptions(save_interval_steps=checkpoint_every, max_to_keep=2),
+            checkpointing_options=ocp.CheckpointManagerOptions(
+                save_interval_steps=checkpoint_every, max_to_keep=2
+            ),
             pbar_description=None,
         ),
         rollout_config=base_rollout.RolloutConfig(
@@ -203,6 +220,8 @@ def build_learner(
     cluster = rl_cluster.RLCluster(
         actor=policy, reference=reference, tokenizer=generator.tokenizer.backend, cluster_config=config
     )
+    rollout = cluster.rollout
+    assert isinstance(rollout, SeededRollout)
     algorithm = grpo_learner.GRPOConfig(
         advantage_estimator=_NAME,
         reward_manager=_NAME,
@@ -214,7 +233,8 @@ def build_learner(
     return Learner(
         rl_cluster=cluster,
         algo_config=algorithm,
-        reward_fns=[lambda rows: grade([int(row) for row in rows], cluster.rollout.completions)],
+        reward_fns=[lambda rows: grade([int(row) for row in rows], rollout.completions)],
+        rollout=rollout,
         on_step=on_step,
     )
 
@@ -239,7 +259,7 @@ def make_optimizer(options: GrpoOptions, steps: int) -> optax.GradientTransforma
     )
 
 
-def batches(prompt_at: Callable[[int], str], *, prompts: int, steps: int) -> Iterable[dict[str, np.ndarray]]:
+def batches(prompt_at: Callable[[int], str], *, prompts: int, steps: int) -> Iterable[dict[str, Any]]:
     """Yields a batch a step: rendered prompts and their positions in the mixture, both one-dimensional.
 
     On resume Tunix skips the batches of the steps already done, so the position in the

@@ -65,9 +65,7 @@ class NoisyTeacher:
         return example, text
 
 
-def encode(
-    pairs: Sequence[tuple[str, str]], tokenizer: Tokenizer, *, length: int
-) -> TokenBatch:
+def encode(pairs: Sequence[tuple[str, str]], tokenizer: Tokenizer, *, length: int) -> TokenBatch:
     """Encodes (rendered prompt, reply) pairs; only the reply and its stop mark are targets."""
     tokens = np.full((len(pairs), length), PAD_ID, np.int32)
     targets = np.zeros((len(pairs), length), np.float32)
@@ -80,12 +78,19 @@ def encode(
 
 
 def demonstrations(
-    teacher: NoisyTeacher, template: PromptTemplate, tokenizer: Tokenizer, options: WarmStartOptions, *, length: int
+    teacher: NoisyTeacher,
+    template: PromptTemplate,
+    tokenizer: Tokenizer,
+    options: WarmStartOptions,
+    *,
+    length: int,
 ) -> Iterator[TokenBatch]:
     """Yields the batches of the warm start."""
     for step in range(options.steps):
         drawn = [teacher.draw(step * options.batch + row) for row in range(options.batch)]
-        yield encode([(template.render(example.prompt), text) for example, text in drawn], tokenizer, length=length)
+        yield encode(
+            [(template.render(example.prompt), text) for example, text in drawn], tokenizer, length=length
+        )
 
 
 def train(
@@ -97,7 +102,9 @@ def train(
     on_step: Callable[[int, float], None],
 ) -> None:
     """Trains all weights of `model` in place on next-token loss; calls `on_step(step, loss)`."""
-    schedule = optax.warmup_cosine_decay_schedule(0.0, options.learning_rate, options.steps // 20 + 1, options.steps)
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.0, options.learning_rate, options.steps // 20 + 1, options.steps
+    )
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=0.01))
     graph, state = nnx.split(model)
     optimizer_state = optimizer.init(state)
@@ -110,7 +117,9 @@ def train(
         losses = optax.softmax_cross_entropy_with_integer_labels(logits[:, :-1], tokens[:, 1:])
         return (losses * targets[:, 1:]).sum() / jnp.maximum(targets[:, 1:].sum(), 1.0)
 
-    def update(weights: Any, moments: Any, tokens: jax.Array, targets: jax.Array) -> tuple[Any, Any, jax.Array]:
+    def update(
+        weights: Any, moments: Any, tokens: jax.Array, targets: jax.Array
+    ) -> tuple[Any, Any, jax.Array]:
         loss, gradient = jax.value_and_grad(loss_of)(weights, tokens, targets)
         changes, moments = optimizer.update(gradient, moments, weights)
         return optax.apply_updates(weights, changes), moments, loss

@@ -13,7 +13,15 @@ import safetensors.numpy
 from flax import nnx
 
 from policy import lora
-from policy.gemma import Gemma3, ModelConfig, PolicyError, load_pretrained, make_mesh, read_config, resolve_model
+from policy.gemma import (
+    Gemma3,
+    ModelConfig,
+    PolicyError,
+    load_pretrained,
+    make_mesh,
+    read_config,
+    resolve_model,
+)
 
 Logits = Callable[[Gemma3], np.ndarray]
 
@@ -35,7 +43,10 @@ def one_billion() -> Gemma3:
 
 
 def test_the_1b_has_a_billion_parameters_and_the_recipes_adapters(one_billion: Gemma3) -> None:
-    everything, adapters = count(nnx.state(one_billion, nnx.Param)), count(nnx.state(one_billion, nnx.LoRAParam))
+    everything, adapters = (
+        count(nnx.state(one_billion, nnx.Param)),
+        count(nnx.state(one_billion, nnx.LoRAParam)),
+    )
 
     assert everything - adapters == 999_885_952
     assert adapters == 12_566_528

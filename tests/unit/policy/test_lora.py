@@ -12,7 +12,15 @@ import safetensors.numpy
 from flax import nnx
 
 from policy.gemma import Gemma3, PolicyError, load_pretrained, to_tensors
-from policy.lora import LoraShape, adapter_tensors, apply_lora, load_lora, merge_tensors, read_shape, save_lora
+from policy.lora import (
+    LoraShape,
+    adapter_tensors,
+    apply_lora,
+    load_lora,
+    merge_tensors,
+    read_shape,
+    save_lora,
+)
 
 Logits = Callable[[Gemma3], np.ndarray]
 SHAPE = LoraShape(rank=4, alpha=8.0)
@@ -76,7 +84,9 @@ def test_merged_weights_compute_the_policys_logits(
     np.testing.assert_allclose(logits_of(loaded), logits_of(trained), atol=1e-5)
 
 
-def test_adapters_of_another_rank_are_refused(base: Gemma3, trained: Gemma3, mesh: jax.sharding.Mesh, tmp_path: Path) -> None:
+def test_adapters_of_another_rank_are_refused(
+    base: Gemma3, trained: Gemma3, mesh: jax.sharding.Mesh, tmp_path: Path
+) -> None:
     save_lora(trained, SHAPE, tmp_path, base="x")
     other = apply_lora(base, LoraShape(rank=2, alpha=8.0), seed=0, mesh=mesh)
 
@@ -92,6 +102,8 @@ def test_an_unfinished_run_is_named_as_such(tmp_path: Path) -> None:
 def test_adapters_over_a_bfloat16_base_are_float32(model_dir: Path, mesh: jax.sharding.Mesh) -> None:
     policy = apply_lora(load_pretrained(model_dir, dtype=jnp.bfloat16, mesh=mesh), SHAPE, seed=0, mesh=mesh)
 
-    assert {leaf.dtype for leaf in jax.tree.leaves(nnx.state(policy, nnx.LoRAParam))} == {jnp.dtype("float32")}
+    assert {leaf.dtype for leaf in jax.tree.leaves(nnx.state(policy, nnx.LoRAParam))} == {
+        jnp.dtype("float32")
+    }
     frozen = nnx.state(policy, nnx.All(nnx.Param, nnx.Not(nnx.LoRAParam)))
     assert {leaf.dtype for leaf in jax.tree.leaves(frozen)} == {jnp.dtype("bfloat16")}

@@ -18,7 +18,9 @@ def test_ids_are_gemmas(tokenizer: Tokenizer) -> None:
     assert tokenizer.vocabulary == 320
 
 
-@pytest.mark.parametrize("tag", ["<reasoning>", "</reasoning>", "<answer>", "</answer>", "<end_of_turn>", "\n"])
+@pytest.mark.parametrize(
+    "tag", ["<reasoning>", "</reasoning>", "<answer>", "</answer>", "<end_of_turn>", "\n"]
+)
 def test_a_tag_is_one_piece_and_survives_decoding(tokenizer: Tokenizer, tag: str) -> None:
     ids = tokenizer.encode(f"a{tag}b")
 

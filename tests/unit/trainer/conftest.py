@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +17,14 @@ def small() -> TrainConfig:
     return replace(
         config,
         model=replace(
-            config.model, layers=1, width=32, hidden=32, head_dim=8, vocabulary=420, max_new_tokens=12, max_prompt_tokens=160
+            config.model,
+            layers=1,
+            width=32,
+            hidden=32,
+            head_dim=8,
+            vocabulary=420,
+            max_new_tokens=12,
+            max_prompt_tokens=160,
         ),
         warm_start=replace(config.warm_start, steps=4, batch=4),
         grpo=replace(config.grpo, prompts=4, group_size=2),

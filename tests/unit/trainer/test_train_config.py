@@ -50,7 +50,11 @@ def test_a_configuration_written_down_reads_back_the_same(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("content", "suggestion"),
-    [({"grpo": {"betta": 0.1}}, "beta"), ({"setps": 3}, "steps"), ({"warm-start": {"p-corect": 1}}, "p-correct")],
+    [
+        ({"grpo": {"betta": 0.1}}, "beta"),
+        ({"setps": 3}, "steps"),
+        ({"warm-start": {"p-corect": 1}}, "p-correct"),
+    ],
 )
 def test_an_unknown_key_of_a_file_is_an_error_that_suggests_the_nearest(
     content: dict, suggestion: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -98,4 +102,6 @@ def test_every_knob_has_a_sentence() -> None:
         for knob, following in zip(node.body, [*node.body[1:], None], strict=True):
             nested = isinstance(knob, ast.AnnAssign) and isinstance(knob.value, ast.Call)
             if isinstance(knob, ast.AnnAssign) and not nested:
-                assert isinstance(following, ast.Expr), f"{node.name}.{ast.unparse(knob.target)} has no sentence"
+                assert isinstance(following, ast.Expr), (
+                    f"{node.name}.{ast.unparse(knob.target)} has no sentence"
+                )

@@ -45,7 +45,10 @@ class LengthScorer:
             result=Failure(kind="SANDBOX", message="no engine")
             if sample.reward in self.failing_rewards
             else Score(
-                value=value, components={"format": 0.0, "correctness": value}, verdict="PARTIAL", explanation=""
+                value=value,
+                components={"format": 0.0, "correctness": value},
+                verdict="PARTIAL",
+                explanation="",
             ),
             reward_version="1.0.0+test",
             cached=False,
@@ -87,7 +90,9 @@ def test_a_run_that_lost_its_server_goes_on_to_the_same_numbers(small: TrainConf
 
 
 def numbers(record: object) -> tuple[float, ...]:
-    return tuple(getattr(record, name) for name in ("step", "reward", "loss", "kl", "grad_norm", "learning_rate"))
+    return tuple(
+        getattr(record, name) for name in ("step", "reward", "loss", "kl", "grad_norm", "learning_rate")
+    )
 
 
 def texts(samples: Sequence[Sample]) -> list[str]:
@@ -162,7 +167,9 @@ def test_a_step_without_enough_scores_stops_the_run_and_keeps_a_checkpoint(
     assert len(RunDirectory(tmp_path).read_steps()) == 2
 
 
-def test_a_finished_run_opens_as_a_policy_and_refuses_other_prompts(small: TrainConfig, tmp_path: Path) -> None:
+def test_a_finished_run_opens_as_a_policy_and_refuses_other_prompts(
+    small: TrainConfig, tmp_path: Path
+) -> None:
     run(replace(small, steps=1), tmp_path, LengthScorer())
 
     policy = open_policy(tmp_path, hash_of=lambda system: PromptTemplate(system=system).hash)
@@ -173,7 +180,9 @@ def test_a_finished_run_opens_as_a_policy_and_refuses_other_prompts(small: Train
         open_policy(tmp_path, hash_of=lambda system: "another")
 
 
-def test_the_loss_uses_the_k3_estimate_of_kl(monkeypatch: pytest.MonkeyPatch, small: TrainConfig, tmp_path: Path) -> None:
+def test_the_loss_uses_the_k3_estimate_of_kl(
+    monkeypatch: pytest.MonkeyPatch, small: TrainConfig, tmp_path: Path
+) -> None:
     from tunix.rl import common
 
     used: list[str] = []
