@@ -76,21 +76,23 @@ Command = Annotated[Run, tyro.conf.subcommand("run")] | Annotated[Compare, tyro.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return 0, 1 when nothing could be graded, or 2 with a sentence on stderr."""
-    command = tyro.cli(Command, args=arguments, prog="python -m evals", description=__doc__)  # type: ignore[call-overload]
+    """Run a command; return 0, 1 when nothing could be graded, 2 with a sentence on stderr, 130 stopped."""
+    command = tyro.cli(Command, args=arguments, prog="python -m evals", description=__doc__)
     console = Console()
     try:
         return run(command, console) if isinstance(command, Run) else run_compare(command, console)
     except (EvaluationError, RewardClientError, TasksError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 def run(options: Run, console: Console) -> int:
     """Answer, grade, write the results and print their table."""
     _check(options)
     began = time.monotonic()
-    examples = _examples(options)
+    examples = _examples(options, console)
     _require_server()
     answered = _answer(options, examples, console)
     if not answered.examples:
@@ -141,9 +143,12 @@ def _check(options: Run) -> None:
             raise EvaluationError(message)
 
 
-def _examples(options: Run) -> list[Example]:
+def _examples(options: Run, console: Console) -> list[Example]:
     source = Directory(options.data_dir) if options.data_dir is not None else embedded()
-    examples = load(source, splits=(Split(options.split),)).examples
+    loaded = load(source, splits=(Split(options.split),))
+    examples = loaded.examples
+    if loaded.skipped:
+        console.print(f"not in this data: {', '.join(loaded.skipped)}", soft_wrap=True, highlight=False)
     if options.limit == 0:
         return list(examples)
     by_dataset = groupby(examples, key=lambda example: example.dataset)

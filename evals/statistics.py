@@ -53,7 +53,7 @@ class PairedTest:
 
 
 def wilson(mean: float, n: float) -> Interval:
-    """Return Wilson's 95 % score interval of a proportion `mean` seen in `n` trials; `n` may be fractional."""
+    """Return Wilson's 95 % score interval of a proportion `mean` over `n` trials; `n` may be fractional."""
     z = NormalDist().inv_cdf(0.975)
     centre = (mean + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(mean * (1 - mean) / n + (z / (2 * n)) ** 2)

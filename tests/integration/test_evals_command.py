@@ -73,7 +73,9 @@ def test_completions_on_file_become_results_and_a_table(
     assert math.accuracy_given_format.mean == pytest.approx(4 / 6)
     assert math.reward.mean == pytest.approx((4 * 1.0 + 2 * 0.2) / 8)
     assert list(results.reward_versions) == ["math"]
-    assert "50.0 [22, 78]" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "50.0 [22, 78]" in out
+    assert "not in this data: mbpp, sciq" in out
 
 
 def test_two_evaluations_are_compared_prompt_by_prompt(
