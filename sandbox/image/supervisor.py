@@ -13,7 +13,7 @@ import select
 import signal
 import sys
 import time
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from sandbox.image import child
 from sandbox.image.seccomp import Filter
@@ -53,16 +53,30 @@ def serve(uid: int) -> None:
     supervisor.run()
 
 
+class Scratch:
+    """Memory for one program's bytes: reused, growing, and wiped before the next fork."""
+
+    def __init__(self) -> None:
+        self.data = bytearray(64 * 1024)
+
+    def first(self, size: int) -> memoryview:
+        """Return the first `size` bytes."""
+        if len(self.data) < size:
+            self.data = bytearray(size)
+        return memoryview(self.data)[:size]
+
+
 class Supervisor:
-    """Owns the two buffers, the children's uid, and their system call filter."""
+    """Owns the memory for programs, their uid, and their system call filter."""
 
     def __init__(self, uid: int) -> None:
         self._uid = uid
         self._syscalls = Filter()
-        self._body = bytearray(64 * 1024)
-        self._payload = bytearray(64 * 1024)
+        self._body = Scratch()
+        self._payload = Scratch()
 
     def run(self) -> None:
+        """Say hello, then serve requests until stdin ends."""
         _write(Reply(Ending.HELLO, 0).pack())
         while header := _read_exactly(REQUEST_BYTES):
             request = Request.unpack(header)
@@ -72,48 +86,45 @@ class Supervisor:
     def _run_one(self, request: Request) -> None:
         if request.body_bytes > MAX_BODY_BYTES:
             sys.exit(f"a body of {request.body_bytes} bytes is over {MAX_BODY_BYTES}")
-        body = self._buffer("_body", request.body_bytes)
+        body = self._body.first(request.body_bytes)
         _read_into(body)
-        payload = self._buffer("_payload", len(child.READY) + request.result_bytes + 1)
+        payload = self._payload.first(len(child.READY) + request.result_bytes + 1)
         reader, writer = os.pipe()
         started = time.monotonic()
         pid = os.fork()
         if pid == 0:
-            self._child(request, bytes(body), writer)
+            self._become_child(request, bytes(body), writer)
         os.close(writer)
-        body[:] = bytes(len(body))
+        _wipe(body)
         watched = _watch(pid, reader, payload, request, started)
         os.close(reader)
-        silent = watched.ending is Ending.EXITED and watched.filled == len(child.READY)
-        ran_on = silent and not _has_exited(pid)
-        os.kill(pid, signal.SIGKILL)
-        _, status, usage = os.wait4(pid, 0)
-        start, stop = (len(child.READY), watched.filled) if watched.ending is Ending.EXITED else (0, 0)
-        reply = Reply(
-            watched.ending,
-            request.sequence,
-            0 if ran_on else os.waitstatus_to_exitcode(status),
-            int((usage.ru_utime + usage.ru_stime) * 1e6),
-            int((time.monotonic() - started) * 1e6),
-            stop - start,
-        )
-        _write(reply.pack(), payload[start:stop])
-        payload[: watched.filled] = bytes(watched.filled)
+        exit_code, cpu_us = _end(pid, watched)
+        results = payload[len(child.READY) : watched.filled if watched.ending is Ending.EXITED else 0]
+        wall_us = int((time.monotonic() - started) * 1e6)
+        reply = Reply(watched.ending, request.sequence, exit_code, cpu_us, wall_us, len(results))
+        _write(reply.pack(), results)
+        _wipe(payload[: watched.filled])
         _expect_no_other_process()
 
-    def _child(self, request: Request, body: bytes, writer: int) -> None:
+    def _become_child(self, request: Request, body: bytes, writer: int) -> NoReturn:
         try:
             child.run(request, body, self._uid, writer, self._syscalls)
         finally:
             os._exit(0)
 
-    def _buffer(self, name: str, size: int) -> memoryview:
-        """Return the first `size` bytes of a buffer, which grows and never shrinks."""
-        buffer: bytearray = getattr(self, name)
-        if len(buffer) < size:
-            buffer = bytearray(size)
-            setattr(self, name, buffer)
-        return memoryview(buffer)[:size]
+
+def _wipe(memory: memoryview) -> None:
+    memory[:] = bytes(len(memory))
+
+
+def _end(pid: int, watched: Watched) -> tuple[int, int]:
+    """Kill and reap a child; returns its exit code (negative: a signal) and its CPU time in microseconds."""
+    silent = watched.ending is Ending.EXITED and watched.filled == len(child.READY)
+    ran_on = silent and not _has_exited(pid)
+    os.kill(pid, signal.SIGKILL)
+    _, status, usage = os.wait4(pid, 0)
+    exit_code = 0 if ran_on else os.waitstatus_to_exitcode(status)
+    return exit_code, int((usage.ru_utime + usage.ru_stime) * 1e6)
 
 
 def _watch(pid: int, reader: int, payload: memoryview, request: Request, started: float) -> Watched:

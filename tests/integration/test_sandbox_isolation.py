@@ -177,7 +177,8 @@ async def test_programs_that_run_at_once_have_users_of_their_own(sandbox: Sandbo
 
 
 async def test_nothing_remains_of_an_earlier_program(sandbox_image: str):
-    first = "MARK = 'the-earlier-program'\ndef f(): return MARK\n" + "#" * 10_000
+    # Marked in its result and beyond the length of the second one's request.
+    first = "def f(): return 'the-earlier-program'\n" + "#" * 10_000 + "the-earlier-program"
     # A frame walk reaches the supervisor's object, a copy from the moment of the fork.
     second = """
 import sys
@@ -185,7 +186,7 @@ def f():
     frame, found = sys._getframe(), []
     while frame:
         owner = frame.f_locals.get('self')
-        found += [bytes(getattr(owner, name)) for name in ('_body', '_payload') if hasattr(owner, name)]
+        found += [bytes(getattr(owner, name).data) for name in ('_body', '_payload') if hasattr(owner, name)]
         frame = frame.f_back
     return len(found), [b'the-ear' + b'lier' in data for data in found]
 """
