@@ -30,6 +30,7 @@ class WorkerPool:
         self._idle: asyncio.Queue[ChildProcess | GraderLostError] = asyncio.Queue()
         self._children: set[ChildProcess] = set()
         self._background: set[asyncio.Task[None]] = set()
+        self._started = False
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -57,6 +58,7 @@ class WorkerPool:
             self._idle.put_nowait(child)
         for _ in range(SPARES):
             self._in_background(self._add_child())
+        self._started = True
         for _ in range(size):
             self._turns.release()
 
@@ -70,11 +72,13 @@ class WorkerPool:
             frames.FrameError: the payload is too large.
             WorkerBudgetError: over the CPU budget or the worker's memory.
             WorkerTaskError: the task raised.
-            GraderLostError: two workers died, or none can be started, or the pool is closed.
+            GraderLostError: two workers died, or none can be started, or the pool is not open.
         """
         if task not in self._tasks:
             raise KeyError(f"no task {task!r}; known: {sorted(self._tasks)}")
         frames.encode({"task": task, "payload": payload})
+        if not self._started:
+            raise GraderLostError("the worker pool was not started")
         async with self._turns:
             try:
                 return await self._run_once(task, payload, cpu_seconds)

@@ -9,7 +9,7 @@ dropped: no honest answer has them.
 import re
 
 from reward_server.rewards.folding import plain
-from reward_server.rewards.math.tree import StrangeAnswerError
+from reward_server.rewards.math.tree import HostileAnswerError
 
 _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿˣ", "0123456789+-()nx", strict=True))
 _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
@@ -36,12 +36,12 @@ def clean(text: str) -> str:
     """Return the text in the parser's alphabet, white space collapsed.
 
     Raises:
-        StrangeAnswerError: control characters.
+        HostileAnswerError: control characters.
     """
     if not text.isascii():
         text = _RAISED.sub(lambda run: f"^{{{''.join(map(_SUPERSCRIPTS.__getitem__, run[0]))}}}", text)
         text = _LOWERED.sub(lambda run: f"_{{{''.join(map(_SUBSCRIPTS.__getitem__, run[0]))}}}", text)
         text = text.translate(_SYMBOLS)
     if not text.isprintable() and _CONTROLS.search(text):
-        raise StrangeAnswerError("control characters")
+        raise HostileAnswerError("control characters")
     return plain(text)

@@ -106,7 +106,7 @@ def judge(sampler: Sampler, gold: Gold, answer: str) -> Judged | Undecided:
     Raises:
         NoAnswerError: there is none.
         StrangeAnswerError: the answer cannot be read as one answer.
-        TooLargeError: the answer is over the limits.
+        HostileAnswerError: the answer is over the limits, or has control characters.
     """
     if gold.integer is not None and answer.isdecimal() and answer.isascii() and len(answer) <= MAX_DIGITS:
         return Judged(correct=int(answer) == gold.integer, layer=Layer.NUMBERS, answer=answer)

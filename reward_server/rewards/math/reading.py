@@ -30,7 +30,8 @@ def bare(text: str) -> str:
 
     Raises:
         TooLargeError: over `MAX_CHARACTERS`.
-        StrangeAnswerError: control characters, or no single answer.
+        HostileAnswerError: control characters.
+        StrangeAnswerError: no single answer.
     """
     if len(text) > MAX_CHARACTERS:
         raise TooLargeError(f"{len(text)} characters")

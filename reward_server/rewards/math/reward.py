@@ -7,7 +7,7 @@ from reward_server.api import CostClass, Grade, MathReference, Measure, RewardIn
 from reward_server.errors import BadReferenceError, GraderTimeoutError
 from reward_server.rewards.math.judge import Gold, Judged, Layer, Undecided, judge, read_gold
 from reward_server.rewards.math.sampled import Match, Sampler
-from reward_server.rewards.math.tree import NoAnswerError, StrangeAnswerError, TooLargeError, to_json
+from reward_server.rewards.math.tree import HostileAnswerError, NoAnswerError, StrangeAnswerError, to_json
 from reward_server.rewards.references import reference_of
 from reward_server.workers import Limit, WorkerBudgetError, WorkerPool
 
@@ -47,7 +47,7 @@ class MathReward:
         """Judge an answer; all but questions of algebra are decided at once.
 
         Raises:
-            BadReferenceError: the reference cannot be read, or has no value.
+            BadReferenceError: the reference cannot be read, or has no value (also from the awaitable).
             GraderTimeoutError: the reference alone is too much work (from the awaitable).
             GraderLostError: workers died (from the awaitable).
         """
@@ -56,7 +56,7 @@ class MathReward:
             found = judge(self._sampler, gold, answer)
         except NoAnswerError:
             return Grade(value=0.0, verdict=Verdict.NO_ANSWER, explanation="the answer is empty")
-        except TooLargeError as error:
+        except HostileAnswerError as error:
             return rejected(answer, str(error))
         except StrangeAnswerError as error:
             return unreadable(answer, str(error))
@@ -75,6 +75,8 @@ class MathReward:
         except WorkerBudgetError as error:
             await self._check_alone(gold)
             return over_budget(undecided.text, error.limit)
+        if "bad_gold" in reply:
+            raise BadReferenceError(f"math reference {shown(gold.text)!r} has no value: {reply['bad_gold']}")
         if "too_large" in reply:
             return rejected(undecided.text, reply["too_large"])
         if "strange" in reply:
@@ -107,7 +109,7 @@ def graded(gold: Gold, found: Judged) -> Grade:
 
 def rejected(answer: str, reason: str) -> Grade:
     """Grade an answer that no honest reply has."""
-    explanation = f"answer {shown(answer)} is too large to grade: {reason}"
+    explanation = f"answer {shown(answer)} is refused: {reason}"
     return Grade(value=0.0, verdict=Verdict.REJECTED, explanation=explanation)
 
 

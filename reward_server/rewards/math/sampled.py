@@ -28,7 +28,9 @@ from reward_server.rewards.math.tree import (
 )
 
 BITS = 350
-POINTS = 6
+# How far from zero each point lies, about. Some are large, for domains such as that of sqrt(x - 5).
+SPREAD = (1, 1, 9, 9, 60, 60, 200, 30)
+POINTS = len(SPREAD)
 ENOUGH_POINTS = 3
 # Base-2 magnitudes, relative to the larger side: below, equal; above, different.
 _EQUAL_BELOW = -260
@@ -115,8 +117,6 @@ class Sampler:
             above = None if below is None else exact.rational(answer, point)
             if above is None or below is None:
                 below, above = self.value(gold, point), self.value(answer, point)
-        except TooLargeError:
-            raise
         except StrangeAnswerError:
             return None
         return above / below if above and below else None
@@ -155,7 +155,8 @@ class Sampler:
             if exactly is not None:
                 return exactly
             left, right = self.value(gold, point), self.value(answer, point)
-        except UndefinedError:
+        except (UndefinedError, TooLargeError):
+            # Too large at this point says nothing of the others.
             return Match.UNKNOWN
         if not complex_too and not (self._is_real(left) and self._is_real(right)):
             return Match.UNKNOWN
@@ -290,7 +291,7 @@ def points(names: Sequence[str]) -> list[dict[str, Fraction]]:
 
 
 def coordinate(name: str, index: int) -> Fraction:
-    """Return a rational in (-4, 4) that depends on name and point alone."""
+    """Return a rational that depends on name and point alone; at even points it is positive."""
     seed = zlib.crc32(f"{name}:{index}".encode())
-    size = Fraction(seed % 1999 + 1, 499 + index)
+    size = Fraction((seed % 1999 + 1) * SPREAD[index], 499 + index)
     return -size if index % 2 and seed & 0x10000 else size

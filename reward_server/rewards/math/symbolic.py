@@ -9,6 +9,7 @@ from typing import Any
 import sympy as untyped_sympy  # pyright: ignore[reportMissingTypeStubs]
 
 from reward_server.rewards.math import shapes
+from reward_server.rewards.math.compare import check_values
 from reward_server.rewards.math.compare import compare as compare_trees
 from reward_server.rewards.math.sampled import Match, Sampler
 from reward_server.rewards.math.sympy_trees import expression, real_set
@@ -40,10 +41,15 @@ REFUSALS = (
 
 
 def compare(payload: dict[str, Any]) -> dict[str, str]:
-    """Compare two trees: {"gold", "answer"} to {"match"} or {"strange" | "too_large"}."""
+    """Compare two trees: {"gold", "answer"} to {"match"} or {"bad_gold" | "too_large" | "strange"}."""
     gold, answer = from_json(payload["gold"]), from_json(payload["answer"])
+    sampler = Sampler()
     try:
-        match = compare_trees(Sampler(), gold, answer)
+        check_values(sampler, gold)
+    except StrangeAnswerError as error:
+        return {"bad_gold": str(error)}
+    try:
+        match = compare_trees(sampler, gold, answer)
         if match is Match.UNKNOWN:
             match = _by_algebra(gold, answer)
     except TooLargeError as error:

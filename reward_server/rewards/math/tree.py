@@ -21,7 +21,11 @@ class StrangeAnswerError(ValueError):
     """The text is not of the subset that is read, or has no mathematical sense."""
 
 
-class TooLargeError(StrangeAnswerError):
+class HostileAnswerError(StrangeAnswerError):
+    """No honest answer looks like this."""
+
+
+class TooLargeError(HostileAnswerError):
     """The text, or a number it names, is over the limits of this package."""
 
 

@@ -99,7 +99,8 @@ async def test_every_gold_is_right_against_itself(reward: MathReward) -> None:
         ("x^2", "x^3", "answer x^3 differs from x^2 (values)"),
         ("[1,2]\\cup[2,3]", "[1,3]", "answer [1,3] equals [1,2]\\cup[2,3] (algebra)"),
         ("5", "(5", "answer (5 cannot be read as one answer: '(' is never closed"),
-        ("5", "9^{9^9}", "answer 9^{9^9} is too large to grade: a power with too many digits"),
+        ("5", "9^{9^9}", "answer 9^{9^9} is refused: a power with too many digits"),
+        ("5", "5\x00", "answer 5\x00 is refused: control characters"),
         ("5", "", "the answer is empty"),
     ],
 )

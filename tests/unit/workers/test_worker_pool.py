@@ -197,6 +197,11 @@ async def test_a_task_that_cannot_be_imported_fails_at_start_with_its_reason() -
             await workers.start(2)
 
 
+async def test_a_pool_that_was_not_started_refuses_instead_of_waiting_for_ever() -> None:
+    with pytest.raises(GraderLostError, match="not started"):
+        await WorkerPool(TASKS).run("echo", 1, cpu_seconds=1)
+
+
 async def test_closing_ends_calls_in_progress_and_waiting_ones() -> None:
     workers = WorkerPool(TASKS)
     await workers.start(1)
