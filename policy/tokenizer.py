@@ -106,6 +106,6 @@ def load_tokenizer(directory: Path) -> Tokenizer:
         known = end_of_turn is not None and end_of_turn != backend.unk_token_id
     else:
         raise PolicyError(f"tokenizer: neither tokenizer.model nor tokenizer.json in {str(directory)!r}")
-    if not known or eos is None:
+    if not known or eos is None or end_of_turn is None:
         raise PolicyError(f"tokenizer: {str(directory)!r} has no {END_OF_TURN!r}: not a Gemma tokenizer")
     return Tokenizer(backend=backend, stop_ids=(int(eos), int(end_of_turn)), vocabulary=size)

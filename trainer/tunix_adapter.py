@@ -156,7 +156,9 @@ class Learner(grpo_learner.GRPOLearner):
         if not np.isfinite([result.loss, result.kl, result.grad_norm]).all():
             raise FloatingPointError(f"step {self.step}: loss, KL or gradient is not finite: {result}")
         self._on_step(result)
-        if self.stop_requested and self.step < self.rl_cluster.cluster_config.training_config.max_steps:
+        if self.stop_requested and self.step < (
+            self.rl_cluster.cluster_config.training_config.max_steps or 0
+        ):
             raise StopRequestedError
 
     def save(self) -> None:
