@@ -9,7 +9,7 @@ import hmac
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
@@ -89,6 +89,7 @@ class Guard:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._calls.leave(self)
+        error = _first(error)
         code = _code(error)
         fields = self.tally.fields()
         ms = round((time.perf_counter() - self._started) * 1e3, 2)
@@ -100,6 +101,14 @@ class Guard:
                 details = f"a defect of the server: {type(error).__name__}; its log has the trace"
                 logger().error("server_defect", rpc=self._rpc, exc_info=error)
             await self._context.abort(code, details, _trailers(error, code, details))
+
+
+def _first(error: BaseException | None) -> BaseException | None:
+    """Return the error that ended the others of a stream's task group, or the error itself."""
+    if isinstance(error, BaseExceptionGroup):
+        # The check alone does not say what a group holds.
+        return cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    return error
 
 
 def _code(error: BaseException | None) -> grpc.StatusCode:

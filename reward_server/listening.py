@@ -15,6 +15,8 @@ from reward_server.service import MAX_MESSAGE_BYTES
 # Up to here an oversized message is read, to be answered with INVALID_ARGUMENT; gRPC itself
 # refuses larger ones with RESOURCE_EXHAUSTED.
 RECEIVE_BYTES = 4 * MAX_MESSAGE_BYTES
+# More are refused with RESOURCE_EXHAUSTED; each may hold a message.
+MAX_CALLS = 1_024
 # Clients may ping this often to notice a dead connection; gRPC's default cuts them off.
 MIN_PING_INTERVAL_MS = 10_000
 
@@ -39,7 +41,7 @@ def listen(config: ServerConfig) -> tuple[grpc.aio.Server, str]:
             f"listen={config.listen!r} can be reached from other machines without TLS: give "
             "--tls.certificate and --tls.key, or listen on 127.0.0.1, or say --insecure if the net is safe"
         )
-    server = grpc.aio.server(options=_OPTIONS)
+    server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
     try:
         if credentials is None:
             port = server.add_insecure_port(config.listen)

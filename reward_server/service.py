@@ -76,21 +76,12 @@ class RewardService:
 
     async def score_stream(self, requests: AsyncIterator[bytes], context: Context) -> None:
         """Grade samples as they arrive; outcomes as they finish."""
-        async with self._calls.guard("ScoreStream", context) as call:
-            tasks: set[asyncio.Task[None]] = set()
-            try:
-                async for sample in _incoming(requests, call):
-                    if len(tasks) >= MAX_STREAM_IN_FLIGHT:
-                        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                    task = asyncio.create_task(self._answer(sample, context, call))
-                    tasks.add(task)
-                    task.add_done_callback(tasks.discard)
-                await asyncio.gather(*tasks)
-            finally:
-                unfinished = tuple(tasks)
-                for task in unfinished:
-                    task.cancel()
-                await asyncio.gather(*unfinished, return_exceptions=True)
+        room = asyncio.Semaphore(MAX_STREAM_IN_FLIGHT)
+        async with self._calls.guard("ScoreStream", context) as call, asyncio.TaskGroup() as group:
+            async for sample in _incoming(requests, call):
+                await room.acquire()
+                task = group.create_task(self._answer(sample, context, call))
+                task.add_done_callback(lambda _: room.release())
 
     async def list_rewards(self, data: bytes, context: Context) -> bytes:
         """Say which rewards there are, in which versions."""

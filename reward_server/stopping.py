@@ -1,10 +1,14 @@
 """When to stop: the first request drains, the second ends at once."""
 
 import asyncio
+import os
 import signal
+import stat
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+
+from reward_server.errors import ConfigurationError
 
 
 class Stop:
@@ -28,7 +32,14 @@ class Stop:
 
     @asynccontextmanager
     async def on_stdin_eof(self) -> AsyncGenerator[None]:
-        """Listen for the end of standard input, which is the death of whoever holds its other end."""
+        """Listen for the end of standard input, which is the death of whoever holds its other end.
+
+        Raises:
+            ConfigurationError: standard input has no other end: it is a file, a terminal or a device.
+        """
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+        if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+            raise ConfigurationError("stop_on_stdin_eof needs a pipe as standard input, and it is none")
         loop = asyncio.get_running_loop()
         transport, _ = await loop.connect_read_pipe(lambda: _UntilEof(self), sys.stdin)
         try:

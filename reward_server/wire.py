@@ -25,6 +25,9 @@ from reward_server.api import (
 )
 from reward_server.registry import Entry
 
+# One or two sentences; a reward may quote more than that of what a model wrote.
+MAX_TEXT_CHARS = 2_000
+
 # Looked up by name: protobuf's enums are plain integers at run time.
 _VERDICTS: Mapping[Verdict, pb.Verdict] = MappingProxyType(
     {each: getattr(pb, each.value) for each in Verdict}
@@ -93,10 +96,10 @@ def write_outcome(outcome: Outcome, message: pb.Outcome) -> None:
         message.score.value = result.value
         message.score.components.update(result.components)
         message.score.verdict = _VERDICTS[result.verdict]
-        message.score.explanation = _encodable(result.explanation)
+        message.score.explanation = _for_people(result.explanation)
     else:
         message.failure.kind = _FAILURES[result.kind]
-        message.failure.message = _encodable(result.message)
+        message.failure.message = _for_people(result.message)
 
 
 def write_reward(entry: Entry, message: pb.RewardInfo) -> None:
@@ -110,6 +113,7 @@ def write_reward(entry: Entry, message: pb.RewardInfo) -> None:
     message.cost_class = _COSTS[entry.info.cost_class]
 
 
-def _encodable(text: str) -> str:
-    """Replace lone surrogates, which a reward may quote from a literal and protobuf refuses."""
+def _for_people(text: str) -> str:
+    """Cut a sentence to size; replace lone surrogates, which may be quoted and protobuf refuses."""
+    text = text[:MAX_TEXT_CHARS]
     return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -14,6 +15,7 @@ from reward.v1 import reward_pb2 as pb
 
 from reward_client.api import (
     BooleanReference,
+    Failure,
     MathReference,
     Outcome,
     RewardClientError,
@@ -133,6 +135,18 @@ def test_a_call_survives_the_death_and_restart_of_its_server(
     assert values(outcomes) == [1.0] * 4
     assert retries, "the outage lasted longer than gRPC's own retries"
     assert "UNAVAILABLE" in retries[0].reason
+
+
+def test_failures_of_samples_are_outcomes_not_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install("slow", tmp_path / "site", monkeypatch)
+    unknown = replace(yes("unknown"), reward="nobody")
+    with LocalServer(tmp_path / "log") as server, RewardClient(server.address) as client:
+        client.wait_ready(WAIT_S)
+        outcomes = client.score([yes("fine"), unknown, slow("late", WAIT_S)], timeout_s=3.0)
+
+    kinds = [outcome.result.kind for outcome in outcomes if isinstance(outcome.result, Failure)]
+    assert [outcome.sample_id for outcome in outcomes] == ["fine", "unknown", "late"]
+    assert kinds == ["UNKNOWN_REWARD", "DEADLINE"]
 
 
 def test_without_a_server_the_call_ends_at_its_deadline() -> None:

@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from reward.v1 import reward_pb2 as pb
 
-from reward_server.api import CostClass, Reward
+from reward_server.api import CostClass, Grade, Reward, Verdict
 from reward_server.config import QueueConfig, ServerConfig
 from reward_server.listening import listen
 from reward_server.registry import Registry
@@ -339,6 +339,35 @@ async def test_in_a_stream_a_full_queue_is_a_failure_of_the_sample() -> None:
     assert words([refused]) == ["OVERLOADED"]
     assert refused.reward_version != ""
     assert words(rest) == ["CORRECT", "CORRECT"]
+
+
+def impossible(_: str) -> Grade:
+    return Grade(value=1.0, verdict="no verdict", explanation="")  # type: ignore[arg-type]
+
+
+async def test_a_defect_of_the_server_ends_one_call_with_internal_and_quotes_nobody() -> None:
+    async with served(Inline(impossible), Inline(name="sound")) as server:
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await server.score(sample("a"))
+        call = server.stream()
+        await call.write(sample("a"))
+        assert await call.code() is grpc.StatusCode.INTERNAL
+        assert words(await server.score(sample("b", "sound"))) == ["CORRECT"]
+
+    assert failed.value.code() is grpc.StatusCode.INTERNAL
+    assert "a defect of the server: AttributeError" in (failed.value.details() or "")
+    assert "no verdict" not in (failed.value.details() or "")
+
+
+async def test_what_a_reward_says_is_cut_to_size_and_can_be_sent() -> None:
+    def quote(_: str) -> Grade:
+        return Grade(value=1.0, verdict=Verdict.CORRECT, explanation="\ud800" + "x" * 1_000_000)
+
+    async with served(Inline(quote)) as server:
+        (outcome,) = await server.score(sample())
+
+    assert outcome.score.explanation.startswith("?xxx")
+    assert len(outcome.score.explanation) == 2_000
 
 
 async def test_health_is_served_and_says_not_serving_while_draining() -> None:

@@ -190,6 +190,17 @@ def test_the_server_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     eventually(lambda: not alive(pid))
 
 
+def test_a_server_told_to_watch_an_input_that_is_no_pipe_says_so() -> None:
+    command = (sys.executable, "-m", "reward_server", "--listen", "127.0.0.1:0", "--stop-on-stdin-eof")
+
+    ended = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert ended.returncode == 2
+    assert "stop_on_stdin_eof needs a pipe" in ended.stderr
+
+
 def test_one_line_is_logged_for_a_call_without_what_the_user_wrote(tmp_path: Path) -> None:
     secret = "the eagle lands at noon"
     sample = Sample(
