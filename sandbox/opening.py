@@ -1,9 +1,10 @@
 """Opens the sandbox of this host: the one place that puts its parts together."""
 
 import os
+import sys
 from dataclasses import dataclass
 
-from sandbox.api import Sandbox
+from sandbox.api import Sandbox, SandboxError
 from sandbox.build import image_tag
 from sandbox.docker import Engine
 from sandbox.owner import Owner
@@ -27,8 +28,11 @@ async def open_sandbox(options: SandboxOptions) -> Sandbox:
     and `run` raise SandboxError with the reason, until a later attempt succeeds.
 
     Raises:
+        SandboxError: this is not Linux, so no later attempt can succeed.
         ValueError: `slots` is less than 1.
     """
+    if sys.platform != "linux":
+        raise SandboxError(f"the sandbox needs Linux, not {sys.platform}")
     slots = len(os.sched_getaffinity(0)) if options.slots is None else options.slots
     if slots < 1:
         raise ValueError(f"slots must be at least 1, not {slots}")

@@ -104,14 +104,13 @@ class Pool:
         if slot.usable and not fresh and not self._closed:
             return slot
         filling = self._own(self._fill(slot))
+        filled = False
         try:
             await asyncio.shield(filling)
-        except asyncio.CancelledError:  # the caller leaves; the slot is free when it has been filled
-            filling.add_done_callback(lambda _: self._release(slot))
-            raise
-        except SandboxError:
-            self._release(slot)
-            raise
+            filled = True
+        finally:
+            if not filled:  # refused, or the caller leaves: the slot is free once the filling has ended
+                filling.add_done_callback(lambda _: self._release(slot))
         return slot
 
     def _release(self, slot: _Slot) -> None:

@@ -4,6 +4,7 @@ import collections
 import json
 import math
 import string
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,15 +54,15 @@ def forged(value: str) -> bytes:
     return f'["ok",[["v",{value}]]]'.encode("ascii", "backslashreplace")
 
 
-def shape(value: object) -> object:
-    """Types and order-free content, so that 1, 1.0 and True, or a list and a tuple, differ."""
+def shape(value: object) -> Hashable:
+    """Types and content, so that 1, 1.0 and True, or a list and a tuple, differ; sets without order."""
     match value:
         case list() | tuple():
-            return type(value), [shape(item) for item in value]
+            return type(value), tuple(shape(item) for item in value)
         case set() | frozenset():
-            return type(value), {repr(item) for item in value}
+            return type(value), frozenset(shape(item) for item in value)
         case dict():
-            return dict, [(shape(key), shape(item)) for key, item in value.items()]
+            return dict, tuple((shape(key), shape(item)) for key, item in value.items())
         case _:
             return type(value), repr(value)
 
