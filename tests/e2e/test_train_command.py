@@ -13,10 +13,12 @@ import pytest
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 SMALL = (
-    "--steps=6 --checkpoint-every=2 --model.layers=1 --model.width=32 --model.hidden=32 --model.head-dim=8 "
-    "--model.max-new-tokens=24 --warm-start.steps=30 --warm-start.batch=8 --grpo.prompts=7 --grpo.group-size=2 "
-    "--evals.prompts-per-domain=1 --evals.samples-per-prompt=2"
-).split()  # noqa: SIM905 - as it would be typed
+    *("--steps", "6", "--checkpoint-every", "2"),
+    *("--model.layers", "1", "--model.width", "32", "--model.hidden", "32", "--model.head-dim", "8"),
+    *("--model.max-new-tokens", "24", "--warm-start.steps", "30", "--warm-start.batch", "8"),
+    *("--grpo.prompts", "7", "--grpo.group-size", "2"),
+    *("--evals.prompts-per-domain", "1", "--evals.samples-per-prompt", "2"),
+)
 
 
 def start(directory: Path, *arguments: str, address: str = "") -> "subprocess.Popen[str]":
