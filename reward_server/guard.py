@@ -16,7 +16,7 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2  # pyright: ignore[reportMissingTypeStubs]
 
 from reward_server.errors import OverloadedError, RequestError
-from reward_server.telemetry import Tally, logger
+from reward_server.telemetry import Tally, logger, trace_of
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
@@ -99,7 +99,9 @@ class Guard:
             details = str(error)
             if code is grpc.StatusCode.INTERNAL:
                 details = f"a defect of the server: {type(error).__name__}; its log has the trace"
-                logger().error("server_defect", rpc=self._rpc, exc_info=error)
+                logger().error(
+                    "server_defect", rpc=self._rpc, error=type(error).__name__, trace=trace_of(error)
+                )
             await self._context.abort(code, details, _trailers(error, code, details))
 
 

@@ -5,6 +5,7 @@ Levels decide one thing: warning = someone should look, error = we broke a promi
 
 import logging
 import sys
+import traceback
 from collections import Counter
 from itertools import islice
 from typing import Literal
@@ -15,6 +16,7 @@ from reward_server.api import Outcome, Sample, Score
 
 MAX_METADATA_PAIRS = 16
 MAX_METADATA_CHARS = 128
+MAX_TRACE_FRAMES = 10
 
 
 def configure(log_format: Literal["json", "console"]) -> None:
@@ -39,12 +41,14 @@ def logger() -> structlog.typing.FilteringBoundLogger:
 
 
 def log_defect(reward: str, error: Exception) -> None:
-    """Report an exception of a reward: where it was raised, not what it said, which may quote a sample."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = "" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
-    logger().error("reward_defect", reward=reward, error=type(error).__name__, where=where)
+    """Report an exception that a reward should not have raised."""
+    logger().error("reward_defect", reward=reward, error=type(error).__name__, trace=trace_of(error))
+
+
+def trace_of(error: Exception) -> list[str]:
+    """Return where an exception was raised, innermost last; not what it says, which may quote a sample."""
+    frames = traceback.extract_tb(error.__traceback__)[-MAX_TRACE_FRAMES:]
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
 
 
 class Tally:
