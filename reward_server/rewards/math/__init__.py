@@ -2,8 +2,10 @@
 
     clean, peeling       the answer's own characters
     numbers, units, words  plain numbers with units, without a parser
-    tokens, parser, atoms, tree   a closed subset of LaTeX and plain notation
-    exact, sampled, scalars       values of expressions
+    tokens, parser, atoms, brackets, literals, names, tree
+                         a closed subset of LaTeX and plain notation
+    exact, sampled, points, scalars
+                         values of expressions
     shapes, compare      lists, sets, intervals, relations, part by part
     reading, judge       the layers in order
     symbolic, sympy_trees  in a worker: what is left, with computer algebra

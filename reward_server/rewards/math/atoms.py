@@ -4,6 +4,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from reward_server.rewards.math import brackets
+from reward_server.rewards.math.literals import base_of, in_base, literal, mixed, repeating
+from reward_server.rewards.math.names import CONSTANTS, FUNCTIONS, GREEK, INVERSES, NAMES
 from reward_server.rewards.math.tokens import Token, TokenKind
 from reward_server.rewards.math.tree import (
     Apply,
@@ -19,30 +21,12 @@ from reward_server.rewards.math.tree import (
 if TYPE_CHECKING:
     from reward_server.rewards.math.parser import Parser
 
-CONSTANTS = {
-    "pi": "pi", "e": "e", "i": "i", "infinity": "infinity", "inf": "infinity", "oo": "infinity",
-    "infty": "infinity", "emptyset": "empty", "varnothing": "empty",
-}  # fmt: skip
-FUNCTIONS = {
-    "sin": "sin", "cos": "cos", "tan": "tan", "cot": "cot", "sec": "sec", "csc": "csc", "arcsin": "asin",
-    "arccos": "acos", "arctan": "atan", "asin": "asin", "acos": "acos", "atan": "atan", "sinh": "sinh",
-    "cosh": "cosh", "tanh": "tanh", "ln": "ln", "log": "log", "exp": "exp", "abs": "abs", "floor": "floor",
-    "ceil": "ceil", "sqrt": "sqrt", "cbrt": "cbrt", "gcd": "gcd", "lcm": "lcm", "max": "max", "min": "min",
-}  # fmt: skip
-INVERSES = {"sin": "asin", "cos": "acos", "tan": "atan"}
-NAMES = frozenset(CONSTANTS) | frozenset(FUNCTIONS)
-_GREEK = """
-alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau
-upsilon phi varphi chi psi omega angle triangle Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell hbar
-"""
-GREEK = frozenset(_GREEK.split())
 _FENCES = {"\\lfloor": ("\\rfloor", "floor"), "\\lceil": ("\\rceil", "ceil"), "\\lvert": ("\\rvert", "abs")}
 _FRACTIONS = frozenset(("\\frac", "\\dfrac", "\\tfrac", "\\cfrac"))
 _BINOMIALS = frozenset(("\\binom", "\\dbinom", "\\tbinom"))
 _OPENING_COMMANDS = frozenset(("\\{", "\\begin", "\\sqrt", "\\langle", "\\mathbb", "\\boxed"))
 # Longer runs of letters are words, not products of symbols.
 _MOST_SYMBOLS_IN_A_RUN = 3
-_MAX_BASE = 36
 
 
 def starts_factor(parser: "Parser", left: Node) -> bool:
@@ -117,18 +101,12 @@ def _argument(parser: "Parser") -> Node:
     return literal(first) if token.kind is TokenKind.NUMBER else _name(first)
 
 
-def literal(text: str) -> Number:
-    decimals = len(text) - text.index(".") - 1 if "." in text else 0
-    digits = len(text.replace(".", "").lstrip("0"))
-    return Number(Fraction("0" + text if text[0] == "." else text), decimals, digits)
-
-
 def _number(parser: "Parser", text: str) -> Node:
     if parser.accept("_"):
-        return in_base(text, _base(exponent_or_base(parser)))
+        return in_base(text, base_of(exponent_or_base(parser)))
     whole = literal(text)
     if "." in text:
-        return _repeating(whole, parser) if parser.accept("\\overline") else whole
+        return _with_period(parser, whole) if parser.accept("\\overline") else whole
     if parser.peek.text in _FRACTIONS:
         return _mixed(parser, whole)
     if parser.peek.kind is TokenKind.NUMBER:
@@ -136,19 +114,15 @@ def _number(parser: "Parser", text: str) -> Node:
         if not parser.accept("/") or parser.peek.kind is not TokenKind.NUMBER:
             raise StrangeAnswerError(f"two numbers side by side: {text} {parser_number.text}")
         below = literal(parser.next().text)
-        return _mixed_value(whole, literal(parser_number.text), below)
+        return mixed(whole, literal(parser_number.text), below)
     return whole
 
 
-def _repeating(start: Number, parser: "Parser") -> Number:
-    """Read the period of `0.1\\overline{6}`, which repeats for ever."""
+def _with_period(parser: "Parser", start: Number) -> Number:
     parser.expect("{")
     period = parser.next().text
     parser.expect("}")
-    if not period.isdecimal():
-        raise StrangeAnswerError(f"a repeating decimal with period {period!r}")
-    # 0.666... is 6/9, one place further right for each digit before the period.
-    return Number(start.value + Fraction(int(period), (10 ** len(period) - 1) * 10**start.decimals))
+    return repeating(start, period)
 
 
 def _mixed(parser: "Parser", whole: Number) -> Node:
@@ -158,28 +132,8 @@ def _mixed(parser: "Parser", whole: Number) -> Node:
     if isinstance(above, Number) and isinstance(below, Number):
         proper = 0 < above.value < below.value and whole.value
         if proper:
-            return _mixed_value(whole, above, below)
+            return mixed(whole, above, below)
     return Apply("mul", (whole, Apply("div", (above, below))))
-
-
-def _mixed_value(whole: Number, above: Number, below: Number) -> Number:
-    if not below.value:
-        raise StrangeAnswerError("a mixed number over zero")
-    return Number(whole.value + above.value / below.value)
-
-
-def in_base(digits: str, base: int) -> Number:
-    """Return the value of digits in a base from 2 to 36."""
-    try:
-        return Number(Fraction(int(digits, base)))
-    except ValueError as error:
-        raise StrangeAnswerError(f"{digits!r} is no number in base {base}") from error
-
-
-def _base(node: Node) -> int:
-    if isinstance(node, Number) and node.value.denominator == 1 and 2 <= node.value <= _MAX_BASE:
-        return int(node.value)
-    raise StrangeAnswerError("a base that is no number from 2 to 36")
 
 
 def _word(parser: "Parser", word: str) -> Node:

@@ -14,8 +14,9 @@ from fractions import Fraction
 from reward_server.rewards.math.compare import check_values, compare
 from reward_server.rewards.math.numbers import Measured
 from reward_server.rewards.math.peeling import canonical
+from reward_server.rewards.math.points import POINTS
 from reward_server.rewards.math.reading import PERCENT, bare, read, scaled
-from reward_server.rewards.math.sampled import POINTS, Match, Sampler
+from reward_server.rewards.math.sampled import Match, Sampler
 from reward_server.rewards.math.tokens import MAX_DIGITS
 from reward_server.rewards.math.tree import (
     Apply,

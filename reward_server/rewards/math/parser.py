@@ -10,6 +10,8 @@ from fractions import Fraction
 from functools import reduce
 
 from reward_server.rewards.math import atoms
+from reward_server.rewards.math.literals import in_base
+from reward_server.rewards.math.names import NAMES
 from reward_server.rewards.math.tokens import Token, TokenKind, tokenize
 from reward_server.rewards.math.tree import (
     MAX_DEPTH,
@@ -72,7 +74,7 @@ def parse(text: str) -> Node:
     if words is not None:
         return words
     if based := _BASED.fullmatch(text):
-        return atoms.in_base(based[1], int(based[2]))
+        return in_base(based[1], int(based[2]))
     parser = Parser(tokenize(text))
     node = parser.values()
     if parser.peek.kind is not TokenKind.END:
@@ -89,7 +91,7 @@ def _words(text: str) -> Node | None:
     words = found[1].rstrip(".")
     if words.lower() in _REALS:
         return REALS
-    if "\\text" not in text and (len(words) < 3 or words in atoms.NAMES or _is_list_of_letters(words)):
+    if "\\text" not in text and (len(words) < 3 or words in NAMES or _is_list_of_letters(words)):
         return None
     return Text(" ".join(words.lower().split()) if len(words) > 1 else words)
 

@@ -8,7 +8,6 @@ The domain is the reals: a point at which only one side is real says nothing, so
 `ln x^2` and `2 ln x` agree, while `sqrt(x^2)` and `x` differ. `i` makes it complex.
 """
 
-import zlib
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from fractions import Fraction
@@ -17,6 +16,7 @@ from typing import Any
 from mpmath.ctx_mp import MPContext  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 from reward_server.rewards.math import exact
+from reward_server.rewards.math.points import points
 from reward_server.rewards.math.tree import (
     Apply,
     Node,
@@ -28,9 +28,6 @@ from reward_server.rewards.math.tree import (
 )
 
 BITS = 350
-# How far from zero each point lies, about. Some are large, for domains such as that of sqrt(x - 5).
-SPREAD = (1, 1, 9, 9, 60, 60, 200, 30)
-POINTS = len(SPREAD)
 ENOUGH_POINTS = 3
 # Base-2 magnitudes, relative to the larger side: below, equal; above, different.
 _EQUAL_BELOW = -260
@@ -283,15 +280,3 @@ def _exactly(gold: Node, answer: Node, point: Mapping[str, Fraction]) -> Match |
 
 def _is_degrees(node: Node) -> bool:
     return isinstance(node, Apply) and node.head == "degrees"
-
-
-def points(names: Sequence[str]) -> list[dict[str, Fraction]]:
-    """Return fixed rational points: first positive ones, then of mixed sign, no two alike."""
-    return [{name: coordinate(name, index) for name in names} for index in range(POINTS)]
-
-
-def coordinate(name: str, index: int) -> Fraction:
-    """Return a rational that depends on name and point alone; at even points it is positive."""
-    seed = zlib.crc32(f"{name}:{index}".encode())
-    size = Fraction((seed % 1999 + 1) * SPREAD[index], 499 + index)
-    return -size if index % 2 and seed & 0x10000 else size

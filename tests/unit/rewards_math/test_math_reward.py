@@ -138,7 +138,18 @@ def test_the_reward_says_what_it_is(reward: MathReward) -> None:
     )
 
 
-# A sum that computer algebra cannot settle in the budget, though each side is short.
+@IN_ONE_LOOP
+async def test_an_answer_that_eats_the_budget_is_a_time_limit_and_the_next_one_is_graded(
+    reward: MathReward,
+) -> None:
+    slow = await grade(reward, "(-2,2)", "x^{60}-7x^{31}+x^{13}-x<4")
+    after = await grade(reward, *NEEDS_ALGEBRA)
+
+    assert (slow.value, slow.verdict) == (0.0, Verdict.TIME_LIMIT)
+    assert after.verdict is Verdict.CORRECT
+
+
+# No layer before computer algebra merges intervals.
 NEEDS_ALGEBRA = ("[1,2]\\cup[2,3]", "[1,3]")
 
 

@@ -1,0 +1,44 @@
+"""The values of written numbers: decimals, mixed numbers, repeating decimals, other bases."""
+
+from fractions import Fraction
+
+from reward_server.rewards.math.tree import Node, Number, StrangeAnswerError
+
+_MAX_BASE = 36
+
+
+def literal(text: str) -> Number:
+    """Return the value of digits with at most one point."""
+    decimals = len(text) - text.index(".") - 1 if "." in text else 0
+    digits = len(text.replace(".", "").lstrip("0"))
+    return Number(Fraction("0" + text if text[0] == "." else text), decimals, digits)
+
+
+def mixed(whole: Number, above: Number, below: Number) -> Number:
+    """Return `whole above/below`."""
+    if not below.value:
+        raise StrangeAnswerError("a mixed number over zero")
+    return Number(whole.value + above.value / below.value)
+
+
+def repeating(start: Number, period: str) -> Number:
+    """Return the value of a decimal whose period repeats for ever, as in `0.1\\overline{6}`."""
+    if not period.isdecimal():
+        raise StrangeAnswerError(f"a repeating decimal with period {period!r}")
+    # 0.666... is 6/9, one place further right for each digit before the period.
+    return Number(start.value + Fraction(int(period), (10 ** len(period) - 1) * 10**start.decimals))
+
+
+def in_base(digits: str, base: int) -> Number:
+    """Return the value of digits in a base from 2 to 36."""
+    try:
+        return Number(Fraction(int(digits, base)))
+    except ValueError as error:
+        raise StrangeAnswerError(f"{digits!r} is no number in base {base}") from error
+
+
+def base_of(node: Node) -> int:
+    """Return the base that a subscript names."""
+    if isinstance(node, Number) and node.value.denominator == 1 and 2 <= node.value <= _MAX_BASE:
+        return int(node.value)
+    raise StrangeAnswerError("a base that is no number from 2 to 36")
