@@ -6,7 +6,8 @@
                          a closed subset of LaTeX and plain notation
     exact, sampled, points, scalars
                          values of expressions
-    shapes, compare      lists, sets, intervals, relations, part by part
+    shapes, compare, disproof
+                         lists, sets, intervals, relations, part by part
     reading, judge       the layers in order
     symbolic, sympy_trees  in a worker: what is left, with computer algebra
     reward               verdicts and explanations

@@ -6,6 +6,7 @@
 from collections.abc import Iterable, Sequence
 
 from reward_server.rewards.math import shapes
+from reward_server.rewards.math.disproof import equations_differ, sets_differ
 from reward_server.rewards.math.sampled import Match, Sampler
 from reward_server.rewards.math.scalars import compare_scalars, known, shows
 from reward_server.rewards.math.tree import (
@@ -93,12 +94,13 @@ def _compare_sets(sampler: Sampler, gold: Node, answer: Node) -> Match:
     left, right = shapes.intervals(gold), shapes.intervals(answer)
     if left is None or right is None:
         both = all(shapes.intervals(side) or shapes.is_set_of_reals(side) for side in (gold, answer))
-        return Match.UNKNOWN if both else Match.DIFFERENT
+        return Match.DIFFERENT if not both or sets_differ(sampler, gold, answer) else Match.UNKNOWN
     if len(left) == len(right) == 1:
         return _compare_intervals(sampler, left[0], right[0])
     if len(left) == len(right) and _every_interval_found(sampler, left, right):
         return Match.EQUAL
-    return Match.UNKNOWN  # the same set can be cut in many ways
+    # The same set can be cut in many ways.
+    return Match.DIFFERENT if sets_differ(sampler, gold, answer) else Match.UNKNOWN
 
 
 def _every_interval_found(sampler: Sampler, left: Sequence[Interval], right: Sequence[Interval]) -> bool:
@@ -120,6 +122,8 @@ def _compare_equations(sampler: Sampler, gold: Node, answer: Node) -> Match:
         return Match.DIFFERENT
     names = sorted(symbols(gold))
     if names != sorted(symbols(answer)):
+        return Match.DIFFERENT
+    if equations_differ(gold, answer, names):
         return Match.DIFFERENT
     return sampler.proportional(shapes.difference(gold), shapes.difference(answer), names)
 

@@ -124,6 +124,22 @@ class Sampler:
         one, other = (self._real(each) if isinstance(each, Fraction) else each for each in (one, other))
         return self._close(one, other) is Match.EQUAL
 
+    def sign(self, left: Node, right: Node, point: Mapping[str, Fraction]) -> int | None:
+        """Return the sign of `left - right` at a point; None if it is not real or too close to tell.
+
+        Raises:
+            StrangeAnswerError: a side has no value there.
+        """
+        one, other = exact.rational(left, point), exact.rational(right, point)
+        if one is not None and other is not None:
+            return (one > other) - (one < other)
+        below, above = self.value(left, point), self.value(right, point)
+        if not (self._is_real(below) and self._is_real(above)):
+            return None
+        if self._close(below, above) is not Match.DIFFERENT:
+            return None
+        return 1 if self._mp.re(below) > self._mp.re(above) else -1
+
     def within(self, node: Node, center: Fraction, distance: Fraction) -> bool:
         """Tell whether a constant lies within `distance` of `center`."""
         return bool(abs(self.value(node, {}) - self._real(center)) <= self._real(distance))

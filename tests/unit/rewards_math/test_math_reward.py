@@ -142,11 +142,38 @@ def test_the_reward_says_what_it_is(reward: MathReward) -> None:
 async def test_an_answer_that_eats_the_budget_is_a_time_limit_and_the_next_one_is_graded(
     reward: MathReward,
 ) -> None:
-    slow = await grade(reward, "(-2,2)", "x^{60}-7x^{31}+x^{13}-x<4")
+    slow = await grade(reward, "(-2,2)", "x^2<4 and x^{60}-7x^{31}+x^{13}-x<10^{30}")
     after = await grade(reward, *NEEDS_ALGEBRA)
 
     assert (slow.value, slow.verdict) == (0.0, Verdict.TIME_LIMIT)
     assert after.verdict is Verdict.CORRECT
+
+
+@IN_ONE_LOOP
+async def test_a_gold_that_eats_the_budget_by_itself_is_our_failure(reward: MathReward) -> None:
+    gold = "x^{60}-7x^{31}+x^{13}-x<10^{30}"
+    with pytest.raises(GraderTimeoutError, match="too much work even by itself"):
+        await grade(reward, gold, gold + "+1-1")
+
+
+@IN_ONE_LOOP
+@pytest.mark.parametrize(
+    ("gold", "answer"),
+    [
+        ("(-2,2)", "x^2<5"),
+        ("(-2,2)", "x^{60}-7x^{31}+x^{13}-x<4"),
+        ("[1,2]\\cup[2,3]", "[1,4]"),
+        ("(-\\infty,0)\\cup(1,\\infty)", "x(x-1)<0"),
+        ("y=2x+3", "y^2=4x^2+9"),
+    ],
+)
+async def test_a_wrong_set_or_equation_is_found_out_without_a_worker(
+    reward: MathReward, gold: str, answer: str
+) -> None:
+    found = reward.grade(sample(gold), answer)
+
+    assert isinstance(found, Grade)
+    assert found.verdict is Verdict.INCORRECT
 
 
 # No layer before computer algebra merges intervals.
@@ -183,7 +210,7 @@ async def test_an_answer_over_budget_is_the_candidates_doing_if_the_gold_alone_i
 
 
 @IN_ONE_LOOP
-async def test_a_gold_over_budget_by_itself_is_our_failure() -> None:
+async def test_two_spent_budgets_blame_the_gold() -> None:
     over = WorkerBudgetError("over", limit=Limit.CPU)
     with pytest.raises(GraderTimeoutError, match="too much work even by itself"):
         await grade(MathReward(ScriptedPool({"math.compare": over, "math.simplify": over})), *NEEDS_ALGEBRA)
