@@ -72,6 +72,8 @@ class CodeReference:
     setup: str = ""
     imports: tuple[str, ...] = ()
     entry_point: str = ""
+    hidden_tests: tuple[str, ...] = ()
+    reference_cpu_ms: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

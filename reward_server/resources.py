@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from reward_server.config import QueueConfig
 from reward_server.errors import GraderLostError
 from reward_server.late_sandbox import LateSandbox
+from reward_server.late_workers import LateWorkers
 from reward_server.registry import Resources
 from reward_server.telemetry import logger
-from reward_server.workers.pool import WorkerPool
 from sandbox.api import Sandbox, SandboxError
 from sandbox.opening import SandboxOptions, open_sandbox
 
@@ -18,26 +18,26 @@ from sandbox.opening import SandboxOptions, open_sandbox
 async def open_resources(queues: QueueConfig, tasks: Mapping[str, str]) -> AsyncGenerator[Resources]:
     """Start workers and sandbox, and close them in the end."""
     async with AsyncExitStack() as stack:
-        workers = await stack.enter_async_context(WorkerPool(tasks))
-        stack.push_async_callback(_end, asyncio.create_task(_warm(workers, queues.workers)))
+        workers = await stack.enter_async_context(LateWorkers(tasks, queues.workers))
+        stack.push_async_callback(_end, asyncio.create_task(_report_workers(workers)))
         options = SandboxOptions(slots=queues.programs)
         sandbox = LateSandbox(open_sandbox(options), queues.programs)
         stack.push_async_callback(sandbox.close)
-        stack.push_async_callback(_end, asyncio.create_task(_check(sandbox)))
+        stack.push_async_callback(_end, asyncio.create_task(_report_sandbox(sandbox)))
         yield Resources(workers=workers, sandbox=sandbox)
 
 
-async def _warm(workers: WorkerPool, size: int) -> None:
+async def _report_workers(workers: LateWorkers) -> None:
     try:
-        await workers.start(size)
+        await workers.ready()
     except GraderLostError as error:
         consequence = "what needs a worker is answered with GRADER failures, the rest is served"
         logger().error("no_workers", reason=str(error), consequence=consequence)
     else:
-        logger().info("workers_ready", workers=size)
+        logger().info("workers_ready")
 
 
-async def _check(sandbox: Sandbox) -> None:
+async def _report_sandbox(sandbox: Sandbox) -> None:
     try:
         await sandbox.check()
     except SandboxError as error:

@@ -58,6 +58,8 @@ _READERS: Mapping[str, Callable[[pb.Sample], Reference]] = MappingProxyType(
             setup=sample.code.setup,
             imports=tuple(sample.code.imports),
             entry_point=sample.code.entry_point,
+            hidden_tests=tuple(sample.code.hidden_tests),
+            reference_cpu_ms=sample.code.reference_cpu_ms,
         ),
         "choice": lambda sample: ChoiceReference(
             labels=tuple(sample.choice.labels),

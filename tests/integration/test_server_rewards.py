@@ -124,6 +124,24 @@ def test_a_reference_that_cannot_be_used_is_a_failure(
     assert outcome.reward_version
 
 
+def test_a_question_of_algebra_right_after_the_start_waits_for_the_workers(tmp_path: Path) -> None:
+    asked = sample("math", "[1,3]", MathReference(answer=r"[1,2]\cup[2,3]"))
+    with LocalServer(tmp_path / "log") as server, RewardClient(server.address) as client:
+        (outcome,) = client.score([asked], timeout_s=120.0)
+
+    assert isinstance(outcome.result, Score), outcome.result
+    assert outcome.result.verdict == "CORRECT"
+
+
+def test_a_server_can_stop_while_its_workers_start(tmp_path: Path) -> None:
+    with LocalServer(tmp_path / "log"):
+        pass
+
+    text = (tmp_path / "log").read_text()
+    assert '"event": "stopped"' in text
+    assert "Traceback" not in text
+
+
 def test_without_an_engine_code_is_a_failure_and_the_rest_is_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
