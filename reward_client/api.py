@@ -18,12 +18,17 @@ class MathReference:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CodeReference:
-    """Assertions in MBPP's form, e.g. `assert f(1) == 2`."""
+    """Assertions in MBPP's form, e.g. `assert f(1) == 2`; the hidden ones are in no prompt.
+
+    `reference_cpu_ms` is what the reference solution needs for all tests; 0 is unknown.
+    """
 
     tests: tuple[str, ...]
     setup: str = ""
     imports: tuple[str, ...] = ()
     entry_point: str = ""
+    hidden_tests: tuple[str, ...] = ()
+    reference_cpu_ms: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -56,6 +56,8 @@ def _write_reference(reference: Reference, message: pb.Sample) -> None:
             message.code.setup = reference.setup
             message.code.imports.extend(reference.imports)
             message.code.entry_point = reference.entry_point
+            message.code.hidden_tests.extend(reference.hidden_tests)
+            message.code.reference_cpu_ms = reference.reference_cpu_ms
         case ChoiceReference():
             message.choice.SetInParent()
             message.choice.labels.extend(reference.labels)
@@ -92,9 +94,7 @@ def _read_reference(message: pb.Sample) -> Reference:
         case "math":
             return MathReference(answer=message.math.answer)
         case "code":
-            code = message.code
-            tests, imports = tuple(code.tests), tuple(code.imports)
-            return CodeReference(tests=tests, setup=code.setup, imports=imports, entry_point=code.entry_point)
+            return _read_code(message.code)
         case "choice":
             choice = message.choice
             labels, texts = tuple(choice.labels), tuple(choice.texts)
@@ -105,6 +105,17 @@ def _read_reference(message: pb.Sample) -> Reference:
             return TextReference(reference=message.text.reference, source=message.text.source)
         case _:
             raise ValueError("reference: there is none of math, code, choice, boolean, text")
+
+
+def _read_code(code: pb.CodeReference) -> CodeReference:
+    return CodeReference(
+        tests=tuple(code.tests),
+        setup=code.setup,
+        imports=tuple(code.imports),
+        entry_point=code.entry_point,
+        hidden_tests=tuple(code.hidden_tests),
+        reference_cpu_ms=code.reference_cpu_ms,
+    )
 
 
 def read_outcome(message: pb.Outcome) -> Outcome:

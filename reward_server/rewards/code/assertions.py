@@ -65,9 +65,13 @@ class Assertion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Suite:
-    """A parsed reference. `entry_point` is the given one, else the first name under test."""
+    """A parsed reference: the first `visible` assertions may be in the prompt, the rest are hidden.
+
+    `entry_point` is the given one, else the first name under test.
+    """
 
     assertions: tuple[Assertion, ...]
+    visible: int
     entry_point: str
 
 
@@ -83,7 +87,8 @@ def parse_suite(reference: CodeReference) -> Suite:
     """
     if not reference.tests:
         raise BadReferenceError("tests: a code reference needs at least one assert")
-    size = sum(map(len, (*reference.tests, *reference.imports, reference.setup)))
+    sources = (*reference.tests, *reference.hidden_tests, *reference.imports, reference.setup)
+    size = sum(map(len, sources))
     if size > MAX_REFERENCE_CHARS:
         raise BadReferenceError(f"tests: {size} characters are more than the {MAX_REFERENCE_CHARS} allowed")
     for position, line in enumerate(reference.imports):
@@ -91,9 +96,16 @@ def parse_suite(reference: CodeReference) -> Suite:
         if not all(isinstance(statement, ast.Import | ast.ImportFrom) for statement in body):
             raise BadReferenceError(f"imports[{position}]: not an import statement: {_excerpt(line)}")
     _parse("setup", reference.setup)
-    assertions = tuple(_assertion(f"tests[{i}]", test) for i, test in enumerate(reference.tests))
+    fields = (("tests", reference.tests), ("hidden_tests", reference.hidden_tests))
+    assertions = tuple(
+        _assertion(f"{name}[{i}]", test) for name, tests in fields for i, test in enumerate(tests)
+    )
     functions = (assertion.function for assertion in assertions if assertion.function)
-    return Suite(assertions=assertions, entry_point=reference.entry_point or next(functions, ""))
+    return Suite(
+        assertions=assertions,
+        visible=len(reference.tests),
+        entry_point=reference.entry_point or next(functions, ""),
+    )
 
 
 def _parse(where: str, source: str) -> list[ast.stmt]:

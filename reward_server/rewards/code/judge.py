@@ -2,7 +2,9 @@
 
 All or nothing: every test passes (CORRECT, 1.0) or the value is 0. Partial pay would reward
 tables of the tests that a prompt shows; the share of passed tests is the component
-`tests_passed`, for people. PARTIAL is for rewards that pay in part, so it never occurs here.
+`tests_passed`, for people. Where a reference has hidden tests, `visible` and `hidden` are the
+shares of each kind: a gap between them is what a table of the shown tests looks like. PARTIAL
+is for rewards that pay in part, so it never occurs here.
 
     a test returned the wrong value            INCORRECT
     every test raised                          RUNTIME_ERROR (a name that is not defined, most often)
@@ -18,11 +20,13 @@ from types import MappingProxyType
 from typing import Final
 
 from reward_server.api import Grade, Verdict
-from reward_server.rewards.code.assertions import Assertion
+from reward_server.rewards.code.assertions import Assertion, Suite
 from reward_server.rewards.code.compare import difference
 from sandbox.api import CallResult, Raised, Run, RunStatus, Unserializable, Value
 
 TESTS_PASSED: Final = "tests_passed"
+VISIBLE: Final = "visible"
+HIDDEN: Final = "hidden"
 MAX_FOREIGN_CHARS: Final = 200
 MAX_CALL_CHARS: Final = 120
 
@@ -39,31 +43,45 @@ _UNFINISHED: Final[Mapping[RunStatus, tuple[Verdict, str]]] = MappingProxyType(
 )
 
 
-def no_program() -> Grade:
+def no_program(suite: Suite) -> Grade:
     """Grade an answer in which no program was found."""
-    return _zero(Verdict.NO_ANSWER, "the answer holds no Python code")
+    return _untested(suite, Verdict.NO_ANSWER, "the answer holds no Python code")
 
 
-def judge(run: Run, assertions: Sequence[Assertion]) -> Grade:
+def judge(run: Run, suite: Suite) -> Grade:
     """Compare each result with what its test expects."""
     if run.status is not RunStatus.OK:
         verdict, reason = _UNFINISHED[run.status]
-        return _zero(verdict, f"{reason}: {_foreign(run.detail)}" if run.detail else reason)
-    if len(run.results) != len(assertions):
-        return _zero(Verdict.REJECTED, f"{len(run.results)} results for {len(assertions)} tests")
-    faults = [_fault(*pair) for pair in zip(run.results, assertions, strict=True)]
-    return _grade(faults, assertions, all_raised=all(isinstance(result, Raised) for result in run.results))
+        return _untested(suite, verdict, f"{reason}: {_foreign(run.detail)}" if run.detail else reason)
+    if len(run.results) != len(suite.assertions):
+        explanation = f"{len(run.results)} results for {len(suite.assertions)} tests"
+        return _untested(suite, Verdict.REJECTED, explanation)
+    faults = [_fault(*pair) for pair in zip(run.results, suite.assertions, strict=True)]
+    return _grade(faults, suite, all_raised=all(isinstance(result, Raised) for result in run.results))
 
 
-def _grade(faults: list[str | None], assertions: Sequence[Assertion], *, all_raised: bool) -> Grade:
+def _untested(suite: Suite, verdict: Verdict, explanation: str) -> Grade:
+    components = _shares(["not run"] * len(suite.assertions), suite.visible)
+    return Grade(value=0.0, verdict=verdict, explanation=explanation, components=components)
+
+
+def _shares(faults: Sequence[str | None], visible: int) -> dict[str, float]:
+    """Return the share of tests without a fault: over all, and of each kind where some are hidden."""
+    parts = {TESTS_PASSED: faults}
+    if visible < len(faults):
+        parts |= {VISIBLE: faults[:visible], HIDDEN: faults[visible:]}
+    return {name: part.count(None) / len(part) for name, part in parts.items()}
+
+
+def _grade(faults: list[str | None], suite: Suite, *, all_raised: bool) -> Grade:
     total = len(faults)
     passed = faults.count(None)
-    components = {TESTS_PASSED: passed / total}
+    components = _shares(faults, suite.visible)
     if passed == total:
         passes = f"passes {total} of {total} tests"
         return Grade(value=1.0, verdict=Verdict.CORRECT, explanation=passes, components=components)
     number, fault = next((number, fault) for number, fault in enumerate(faults) if fault is not None)
-    call = assertions[number].call
+    call = suite.assertions[number].call
     call = call if len(call) <= MAX_CALL_CHARS else call[:MAX_CALL_CHARS] + "..."
     return Grade(
         value=0.0,
@@ -87,7 +105,3 @@ def _foreign(text: str) -> str:
     """Make text from the sandbox fit to show: one short line without control characters."""
     line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:MAX_FOREIGN_CHARS])
     return line + "..." if len(text) > MAX_FOREIGN_CHARS else line
-
-
-def _zero(verdict: Verdict, explanation: str) -> Grade:
-    return Grade(value=0.0, verdict=verdict, explanation=explanation, components={TESTS_PASSED: 0.0})

@@ -1,10 +1,7 @@
 """The `code` reward: extract, run, judge. The sandbox is the only thing it talks to.
 
 A program is loaded first, then the reference's imports and setup (MBPP's setup may use a
-class of the candidate's), then the calls. CPU time decides, not wall time: on a busy machine a
-wall limit fails right answers. The default of `Limits` is some hundred times what nearly all
-MBPP solutions need, and bounds the cost of a batch, which is that of its endless loops. Task
-123 comes close to it; a set with slow references needs more.
+class of the candidate's), then the calls. CPU time decides, not wall time (`budget`).
 """
 
 from collections.abc import Awaitable
@@ -14,13 +11,14 @@ from typing import Final
 from reward_server.api import CodeReference, CostClass, Grade, Measure, RewardInfo, Sample
 from reward_server.errors import BadReferenceError, SandboxUnavailableError
 from reward_server.rewards.code.assertions import Suite, parse_suite
+from reward_server.rewards.code.budget import limits_for
 from reward_server.rewards.code.extract import extract
 from reward_server.rewards.code.judge import judge, no_program
 from sandbox.api import Limits, Program, Run, RunStatus, Sandbox, SandboxError
 
 INFO: Final = RewardInfo(
     name="code",
-    version="1.0.0",
+    version="1.1.0",
     reference=CodeReference,
     measure=Measure.CORRECTNESS,
     cost_class=CostClass.SANDBOX,
@@ -45,7 +43,8 @@ class CodeReward:
         """Judge the Python in `answer`; an answer without any is graded at once.
 
         Raises:
-            BadReferenceError: a test cannot be split into a call and an expected value;
+            BadReferenceError: a test cannot be split into a call and an expected value, or
+                the reference's CPU time is no time;
                 from the awaitable, when the sandbox lacks a module of the imports.
             SandboxUnavailableError: from the awaitable, when no program could be run.
         """
@@ -54,31 +53,32 @@ class CodeReward:
             raise BadReferenceError(f"reference: code needs tests, got {type(reference).__name__}")
         suite = self._suite(reference)
         source = extract(answer, suite.entry_point)
-        return no_program() if source is None else self._run(source, reference, suite)
+        limits = limits_for(reference.reference_cpu_ms, self._limits)
+        return no_program(suite) if source is None else self._run(source, reference, suite, limits)
 
-    async def _run(self, source: str, reference: CodeReference, suite: Suite) -> Grade:
+    async def _run(self, source: str, reference: CodeReference, suite: Suite, limits: Limits) -> Grade:
         program = Program(
             source=source,
             calls=tuple(assertion.call for assertion in suite.assertions),
             imports=reference.imports,
             setup=reference.setup,
         )
-        run = await self._execute(program)
+        run = await self._execute(program, limits)
         if run.status is RunStatus.LOAD_ERROR and reference.imports:
             await self._check_imports(reference)
-        return judge(run, suite.assertions)
+        return judge(run, suite)
 
     async def _check_imports(self, reference: CodeReference) -> None:
         """Blame the reference when its imports fail without any program.
 
         What a failing program says of itself is no evidence, so the imports are run alone.
         """
-        run = await self._execute(Program(source="", calls=(), imports=reference.imports))
+        run = await self._execute(Program(source="", calls=(), imports=reference.imports), self._limits)
         if run.status is RunStatus.LOAD_ERROR:
             raise BadReferenceError(f"imports: the sandbox cannot load them: {run.detail}")
 
-    async def _execute(self, program: Program) -> Run:
+    async def _execute(self, program: Program, limits: Limits) -> Run:
         try:
-            return await self._sandbox.run(program, self._limits)
+            return await self._sandbox.run(program, limits)
         except SandboxError as error:
             raise SandboxUnavailableError(f"no program could be run: {error}") from error

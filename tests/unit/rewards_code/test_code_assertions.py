@@ -86,3 +86,15 @@ def test_the_given_entry_point_wins_over_the_called_name() -> None:
 
     assert parse_suite(CodeReference(tests=tests)).entry_point == "f"
     assert parse_suite(CodeReference(tests=tests, entry_point="g")).entry_point == "g"
+
+
+def test_a_hidden_test_that_does_not_fit_is_refused_by_its_own_name() -> None:
+    reference = CodeReference(tests=("assert f(1) == 1",), hidden_tests=("assert f(2) == 2", "f(3)"))
+
+    with pytest.raises(BadReferenceError, match=r"hidden_tests\[1\]: needs exactly one assert"):
+        parse_suite(reference)
+
+
+def test_hidden_tests_alone_are_no_reference() -> None:
+    with pytest.raises(BadReferenceError, match="tests: a code reference needs at least one assert"):
+        parse_suite(CodeReference(tests=(), hidden_tests=("assert f(1) == 1",)))
