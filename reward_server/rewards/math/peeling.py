@@ -12,7 +12,7 @@ from reward_server.rewards.math.tree import StrangeAnswerError
 _MOST_LAYERS = 12
 _PAIRS = (
     ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("__", "__"), ("`", "`"),
-    ('"', '"'),
+    ("*", "*"), ('"', '"'), ("'", "'"),
 )  # fmt: skip
 _LEAD = re.compile(
     r"(?:(?:so|thus|therefore|hence)[ ,]+)?(?:(?:the|my|our) )?(?:final |correct )?"
@@ -25,7 +25,9 @@ _BOXES = ("\\boxed", "\\fbox")
 _CANCELS = re.compile(
     r"(?<![a-z])(?:not|no|or|and|never|isn't|wrong|incorrect|either|maybe)(?![a-z])", re.IGNORECASE
 )
-_SPACING = re.compile(r"\s+|\\left(?![a-z])|\\right(?![a-z])|\\[!,;: ]|~")
+_SPACE = r"(?:\s|\\left(?![a-z])|\\right(?![a-z])|\\[!,;: ])+"
+# A space between two digits is kept: "4 0" is not 40, and "3 1/2" is not 31/2.
+_SPACING = re.compile(rf"(?<![0-9]){_SPACE}|{_SPACE}(?![0-9])")
 
 
 class SeveralAnswersError(StrangeAnswerError):

@@ -50,7 +50,11 @@ def is_name(node: Node) -> bool:
 
 def named_value(node: Node) -> Node | None:
     """Return what `x = ...` or `x \\in ...` gives a name to, else None."""
-    if not isinstance(node, Relation) or not is_name(node.sides[0]):
+    if not isinstance(node, Relation):
+        return None
+    if node.operators == ("=",) and is_name(node.sides[1]) and not is_name(node.sides[0]):
+        return node.sides[0]
+    if not is_name(node.sides[0]):
         return None
     if node.operators == ("in",):
         return node.sides[1]
