@@ -19,6 +19,9 @@ from tasks.errors import TasksError
 from tasks.mixing import Mixture
 from tasks.sources import Directory, Loaded, embedded, load
 
+# How long a server may take to answer at all, before anything is sent to it.
+_READY_S = 15.0
+
 
 def check_command(
     *, data_dir: Path | None = None, datasets: tuple[str, ...] = DEFAULT_DATASETS, address: str | None = None
@@ -32,6 +35,7 @@ def check_command(
     """
     loaded = _load(data_dir, datasets, *Split)
     with _server(address) as where, RewardClient(where) as client:
+        client.wait_ready(_READY_S)
         checks = check(client, loaded.examples)
     _say(table(checks))
     return int(any(c.findings for c in checks))

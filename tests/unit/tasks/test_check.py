@@ -130,6 +130,19 @@ def test_a_directory_that_is_not_there_is_one_line_and_exit_code_2(tmp_path: Pat
     assert "<dataset>/<split>.jsonl" in result.stderr
 
 
+def test_a_server_that_does_not_answer_is_one_line_and_exit_code_2() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "tasks", "check", "--datasets", "xsum", "--address", "127.0.0.1:9"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert result.returncode == 2
+    assert "127.0.0.1:9" in result.stderr.splitlines()[-1]
+
+
 def _outcome(result: Score | Failure) -> Outcome:
     return Outcome(sample_id="s", result=result, reward_version="1", cached=False, queue_ms=0.0, grade_ms=0.0)
 
