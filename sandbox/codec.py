@@ -77,7 +77,8 @@ def decode_report(payload: bytes, calls: int) -> Report:
 
 def _parse(payload: bytes) -> Any:
     try:
-        return json.loads(payload.decode("ascii"), parse_constant=_refuse, parse_float=_refuse)
+        text = payload.decode("utf-8", "surrogatepass")
+        return json.loads(text, parse_constant=_refuse, parse_float=_refuse)
     except (ValueError, RecursionError) as error:
         raise ForgedReportError(f"not JSON: {type(error).__name__}") from error
 

@@ -54,8 +54,8 @@ class EngineFacts:
 @contextlib.contextmanager
 def _translated(action: str, host: str) -> Generator[None]:
     """Turn what goes wrong with the engine at `host` into SandboxError."""
+    _knock(host)
     try:
-        _knock(host)
         yield
     except docker.errors.ImageNotFound as error:
         raise SandboxError(f"cannot {action}: no such image; run `python -m sandbox build`") from error
@@ -65,10 +65,18 @@ def _translated(action: str, host: str) -> Generator[None]:
 
 def _knock(host: str) -> None:
     """Connect and hang up: the SDK leaks the socket of a connection that is refused."""
-    if host.startswith("unix://"):
+    if not host.startswith("unix://"):
+        return
+    try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(CALL_SECONDS)
             connection.connect(host.removeprefix("unix://"))
+    except OSError as error:
+        raise _no_engine(host, error.strerror or str(error)) from error
+
+
+def _no_engine(host: str, reason: str) -> SandboxError:
+    return SandboxError(f"no Docker Engine answers at {host}: {reason} (start it, or set DOCKER_HOST)")
 
 
 class Engine:
@@ -126,7 +134,7 @@ class Engine:
 
     def start_container(self, image: str) -> "Container":
         """Start a hardened container and attach to its supervisor."""
-        client = self._new_client("start a sandbox container")
+        client = self._new_client()
         container = Container(client, self._host, name=f"assay-sandbox-{secrets.token_hex(8)}")
         try:
             with _translated("start a sandbox container", self._host):
@@ -152,15 +160,18 @@ class Engine:
         # Not running and not just created: its owner, on whatever machine, has lost it.
         return item["State"] not in ("running", "paused") and time.time() - item["Created"] > LEFTOVER_SECONDS
 
-    def _new_client(self, action: str) -> Any:
-        with _translated(action, self._host):
+    def _new_client(self) -> Any:
+        _knock(self._host)
+        try:  # it asks the engine for its version
             if self._given_host is None:
                 return docker.from_env(timeout=CALL_SECONDS)  # type: ignore[no-untyped-call]
             return docker.DockerClient(base_url=self._given_host, timeout=CALL_SECONDS)
+        except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
+            raise _no_engine(self._host, str(error)) from error
 
     @contextlib.contextmanager
     def _client(self, action: str) -> Generator[Any]:
-        client = self._new_client(action)
+        client = self._new_client()
         try:
             with _translated(action, self._host):
                 yield client

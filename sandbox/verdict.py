@@ -81,7 +81,8 @@ def _judge_report(report: Report, order: Sequence[int]) -> Run:
             by_index = dict(zip(order, results, strict=True))
             return Run(status=RunStatus.OK, results=tuple(by_index[index] for index in range(len(order))))
         case LoadFailed(part, error):
-            return Run(status=RunStatus.LOAD_ERROR, detail=f"{part}: {error.type_name}: {error.message}")
+            words = [part, error.type_name, *([error.message] if error.message else [])]
+            return Run(status=RunStatus.LOAD_ERROR, detail=": ".join(words))
         case OutOfMemory():
             return Run(status=RunStatus.MEMORY_LIMIT, detail="out of memory")
         case TooLarge():

@@ -2,7 +2,8 @@
 
 The process is forked by the supervisor and never returns to it. It writes READY when
 all powers are gone and the program is about to be loaded; without that byte the failure
-is ours. Everything after it is untrusted, whoever wrote it:
+is ours. Everything after it is untrusted, whoever wrote it: JSON in UTF-8, with lone
+surrogates as they are (as escapes, two of them could join into another character):
 
     ["ok", [result, ..]]          result: ["v", tagged] | ["e", type, message] | ["u", type]
     ["load", part, type, message] the source, the imports or the setup raised
@@ -35,7 +36,8 @@ def run(request: Request, body: bytes, uid: int, result_fd: int, syscalls: Filte
     program = json.loads(body)
     dumps, write = json.dumps, os.write  # the program may replace what the modules hold
     write(RESULT_FD, READY)
-    report = memoryview(dumps(_report(program), separators=(",", ":")).encode("ascii"))
+    text = dumps(_report(program), separators=(",", ":"), ensure_ascii=False)
+    report = memoryview(text.encode("utf-8", "surrogatepass"))
     while report:
         report = report[write(RESULT_FD, report) :]
 

@@ -27,7 +27,7 @@ def test_without_an_engine_the_check_says_so_and_fails(tmp_path: Path):
     done = sandbox("--docker-host", f"unix://{tmp_path}/no.sock", "check")
 
     assert done.returncode == 1
-    assert done.stdout.startswith("NO   cannot reach")
+    assert done.stdout.startswith("NO   no Docker Engine answers at unix:///")
     assert "Traceback" not in done.stderr
 
 
@@ -36,6 +36,17 @@ def test_building_again_does_nothing():
 
     assert done.returncode == 0
     assert done.stdout.strip().endswith("exists already")
+
+
+def test_without_an_engine_building_fails_unless_it_was_optional(tmp_path: Path):
+    no_engine = ("--docker-host", f"unix://{tmp_path}/no.sock")
+
+    required, optional = sandbox(*no_engine, "build"), sandbox(*no_engine, "build", "--if-engine")
+
+    assert (required.returncode, optional.returncode) == (1, 0)
+    assert len(optional.stdout.splitlines()) == 1
+    assert optional.stdout.startswith(f"no sandbox: no Docker Engine answers at unix://{tmp_path}/no.sock")
+    assert "SANDBOX failures" in optional.stdout
 
 
 def test_a_file_is_run_and_its_results_are_printed(tmp_path: Path):

@@ -65,6 +65,12 @@ async def test_each_call_gets_fresh_arguments_and_its_own_result(sandbox: Sandbo
     assert run.results == (Value([0]), Value([5, 1]), Value([0]), Value([1, 2, 2]))
 
 
+async def test_neighbouring_lone_surrogates_do_not_join(sandbox: Sandbox):
+    program = Program(source="def f(): return chr(0xD800) + chr(0xDFFF)", calls=("f()",))
+
+    assert (await sandbox.run(program, LIMITS)).results == (Value("\ud800\udfff"),)
+
+
 async def test_the_order_of_calls_cannot_be_predicted(sandbox: Sandbox):
     source = "seen = []\ndef f(i):\n    seen.append(i)\n    return list(seen)"
     program = Program(source=source, calls=tuple(f"f({index})" for index in range(20)))

@@ -42,8 +42,8 @@ plain_data = st.recursive(
 
 def carry(value: object) -> object:
     """Encode as the child does, decode as the trusted side does."""
-    payload = json.dumps(["ok", [["v", Encoder().encode(value)]]], separators=(",", ":")).encode("ascii")
-    report = decode_report(payload, 1)
+    text = json.dumps(["ok", [["v", Encoder().encode(value)]]], separators=(",", ":"), ensure_ascii=False)
+    report = decode_report(text.encode("utf-8", "surrogatepass"), 1)
     assert isinstance(report, Loaded)
     (result,) = report.results
     assert isinstance(result, Value)
@@ -73,7 +73,8 @@ def test_plain_data_comes_out_as_it_went_in(value: object):
 
 
 @pytest.mark.parametrize(
-    "value", [math.inf, -math.inf, -0.0, 5e-324, 2**13_999, -(2**13_999), "\ud800", "\x00"]
+    "value",
+    [math.inf, -math.inf, -0.0, 5e-324, 2**13_999, -(2**13_999), "\ud800", "\ud800\udfff", "é", "\x00"],
 )
 def test_values_at_the_edges_come_through(value: object):
     assert repr(carry(value)) == repr(value)

@@ -44,6 +44,15 @@ def test_endings_have_a_status(ending: Ending, exit_code: int, payload: bytes, s
     assert (run.detail == "") == (status is RunStatus.OK)
 
 
+@pytest.mark.parametrize(
+    ("message", "detail"), [("oh", "source: KeyError: oh"), ("", "source: KeyError")], ids=["oh", "none"]
+)
+def test_the_detail_of_a_load_error_ends_with_the_last_word(message: str, detail: str):
+    payload = json.dumps(["load", "source", "KeyError", message]).encode()
+
+    assert judge(payload=payload).detail == detail
+
+
 def test_times_are_in_milliseconds():
     run = judge(payload=b'["ok",[["v",["n"]]]]')
 
