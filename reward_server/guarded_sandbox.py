@@ -1,0 +1,118 @@
+"""A sandbox that has to pass the canary before it may grade, and again every so often.
+
+    not examined   the first program waits for an examination, whoever started it
+    passed         programs run; a later examination runs beside them
+    refused        no program runs: SandboxError, so that a sample has a failure and no score
+
+An examination that could not be done, as the engine is away, changes nothing: such programs
+fail by themselves. A refused sandbox is examined on, and is used again once it passes.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from reward_server.errors import SandboxUnavailableError
+from reward_server.rewards.code import CodeReward
+from reward_server.rewards.code.canary import complaint, examine, load_cases
+from reward_server.telemetry import logger
+from sandbox.api import Limits, Program, Run, Sandbox, SandboxError
+
+Examination = Callable[[Sandbox], Awaitable[str | None]]
+
+
+async def canary(sandbox: Sandbox) -> str | None:
+    """Run the packaged red team through the code reward; None when all is well.
+
+    Raises:
+        SandboxUnavailableError: no program could be run, so nothing is known.
+    """
+    return complaint(await examine(CodeReward(sandbox), load_cases()))
+
+
+class GuardedSandbox:
+    """Stands before a sandbox it does not own. Implements `sandbox.api.Sandbox`."""
+
+    def __init__(self, sandbox: Sandbox, examination: Examination = canary) -> None:
+        self._sandbox = sandbox
+        self._examination = examination
+        self._examining = asyncio.Lock()
+        self._examined = False
+        self._refusal: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self._sandbox.name
+
+    @property
+    def slots(self) -> int:
+        return self._sandbox.slots
+
+    @property
+    def refusal(self) -> str | None:
+        """Why no program is run, None while they are or nothing is known."""
+        return self._refusal
+
+    async def check(self) -> None:
+        """Find out whether programs can be run now, and may be.
+
+        Raises:
+            SandboxError: they cannot, or may not.
+        """
+        await self._sandbox.check()
+        await self._admit()
+
+    async def run(self, program: Program, limits: Limits) -> Run:
+        """Run one program, after the first examination has been passed.
+
+        Raises:
+            SandboxError: no verdict could be had, or none could be trusted.
+        """
+        if not self._examined or self._refusal is not None:
+            await self._admit()
+        return await self._sandbox.run(program, limits)
+
+    async def close(self) -> None:
+        """Close what it stands before."""
+        await self._sandbox.close()
+
+    async def watch(self, every_s: float) -> None:
+        """Examine now and then every so many seconds, until cancelled."""
+        while True:
+            try:
+                await self.examine()
+            except SandboxError as error:
+                consequence = "code is answered with SANDBOX failures, the rest is served"
+                logger().warning("no_sandbox", reason=str(error), consequence=consequence)
+            await asyncio.sleep(every_s)
+
+    async def examine(self) -> None:
+        """Run the canary and act on it.
+
+        Raises:
+            SandboxError: it could not be run; what was known before still holds.
+        """
+        async with self._examining:
+            await self._examine()
+
+    async def _admit(self) -> None:
+        async with self._examining:
+            if not self._examined:
+                await self._examine()
+        if self._refusal is not None:
+            raise SandboxError(self._refusal)
+
+    async def _examine(self) -> None:
+        try:
+            complaint = await self._examination(self._sandbox)
+        except SandboxUnavailableError as error:
+            raise SandboxError(str(error)) from error
+        before, first = self._refusal, not self._examined
+        self._examined = True
+        self._refusal = complaint and f"the sandbox failed its self-check: {complaint}"
+        if self._refusal is not None:
+            consequence = "code is answered with SANDBOX failures until a self-check passes"
+            logger().error("sandbox_refused", reason=self._refusal, consequence=consequence)
+        elif first:
+            logger().info("sandbox_ready", backend=self.name)
+        elif before is not None:
+            logger().warning("sandbox_trusted_again", backend=self.name, reason_before=before)
