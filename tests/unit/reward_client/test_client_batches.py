@@ -148,7 +148,6 @@ def test_each_reference_is_sent_in_its_field_even_when_it_is_empty(reference: Re
 
     assert message.WhichOneof("reference") == field
     assert read_sample(message) == sample("a", reference=reference)
-    sent = getattr(message, field)
-    for name in type(reference).__dataclass_fields__:
-        value = getattr(sent, name)
-        assert (value if isinstance(value, str | bool) else tuple(value)) == getattr(reference, name)
+    assert {each.name for each in message.DESCRIPTOR.fields_by_name[field].message_type.fields} == set(
+        type(reference).__dataclass_fields__
+    )
