@@ -246,8 +246,9 @@ class Sampler:
             or self.magnitude(exponent) > _MAX_MAGNITUDE
         ):
             raise TooLargeError("a power with too many digits")
-        if rational is not None and self._mp.im(base) == 0 and base < 0 and rational.denominator % 2:
-            root = -self._mp.root(-base, rational.denominator)
+        real = self._mp.re(base)
+        if rational is not None and self._mp.im(base) == 0 and real < 0 and rational.denominator % 2:
+            root = -self._mp.root(-real, rational.denominator)
             return root**rational.numerator
         return self._mp.power(base, exponent)
 
@@ -261,7 +262,10 @@ class Sampler:
             return self._elementary(node.head, value)
         match node.head, values:
             case "log", [_, base]:
-                return self._elementary("ln", value) / self._elementary("ln", base)
+                below = self._elementary("ln", base)
+                if not below:
+                    raise UndefinedError("a logarithm to base one")
+                return self._elementary("ln", value) / below
             case "abs", _:
                 return abs(value)
             case (("floor" | "ceil"), _):
@@ -269,7 +273,7 @@ class Sampler:
             case (("max" | "min"), _):
                 if not all(self._is_real(each) for each in values):
                     raise UndefinedError("no order among complex numbers")
-                return (max if node.head == "max" else min)(values)
+                return (max if node.head == "max" else min)(values, key=self._mp.re)
             case _:
                 raise UndefinedError(f"{node.head} is not sampled")
 
