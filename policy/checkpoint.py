@@ -17,7 +17,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from policy.gemma import Gemma3, PolicyError, load_pretrained, make_mesh
+from policy.errors import PolicyError
+from policy.gemma import Gemma3, load_pretrained, make_mesh
 from policy.lora import apply_lora, load_lora, read_shape
 from policy.sampling import GenerationShape, Generator
 from policy.tokenizer import Tokenizer, load_tokenizer

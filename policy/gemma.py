@@ -9,7 +9,7 @@ by one loader. Nothing here knows of LoRA or of training.
 import contextlib
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,11 @@ from huggingface_hub import errors as hub_errors
 from tunix.models.gemma3 import model as gemma3
 from tunix.models.gemma3 import params_safetensors
 
+from policy.errors import PolicyError
+from policy.tensors import to_tensors
+
 ModelConfig = gemma3.ModelConfig
 Gemma3 = gemma3.Gemma3
-Tensors = Mapping[str, np.ndarray]
-
-
-class PolicyError(Exception):
-    """A model, tokenizer or adapter cannot be read or does not fit; says what to put where."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -220,52 +218,3 @@ def save_pretrained(model: Gemma3, directory: Path) -> None:
     safetensors.numpy.save_file(
         dict(to_tensors(model)), directory / "model.safetensors", metadata={"format": "pt"}
     )
-
-
-_NORMS = {
-    "pre_attention_norm": "input_layernorm",
-    "post_attention_norm": "post_attention_layernorm",
-    "pre_ffw_norm": "pre_feedforward_layernorm",
-    "post_ffw_norm": "post_feedforward_layernorm",
-    "_query_norm": "self_attn.q_norm",
-    "_key_norm": "self_attn.k_norm",
-}
-
-
-def to_tensors(model: Gemma3) -> Tensors:
-    """Turns the base weights into the hub's names and [out, in] layout, as C-ordered arrays."""
-    tensors: dict[str, np.ndarray] = {}
-    base = nnx.state(model, nnx.All(nnx.Param, nnx.Not(nnx.LoRAParam)))
-    for path, variable in nnx.to_flat_state(base):
-        array = np.asarray(jax.device_get(variable[...]))
-        tensors.update(_to_hub(tuple(map(str, path)), array))
-    return {name: np.ascontiguousarray(array) for name, array in sorted(tensors.items())}
-
-
-def _to_hub(path: tuple[str, ...], array: np.ndarray) -> dict[str, np.ndarray]:
-    match path:
-        case ("embedder", "input_embedding"):
-            return {"model.embed_tokens.weight": array}
-        case ("final_norm", "scale"):
-            return {"model.norm.weight": array}
-        case ("layers", layer, *_, name, _):
-            prefix = f"model.layers.{layer}"
-        case _:
-            raise PolicyError(f"model: no hub name for the parameter {'.'.join(path)!r}")
-    if name in _NORMS:
-        return {f"{prefix}.{_NORMS[name]}.weight": array}
-    if name == "q_einsum":  # [N, D, H]
-        return {f"{prefix}.self_attn.q_proj.weight": _heads_first(array)}
-    if name == "kv_einsum":  # [2, K, D, H]
-        return {
-            f"{prefix}.self_attn.k_proj.weight": _heads_first(array[0]),
-            f"{prefix}.self_attn.v_proj.weight": _heads_first(array[1]),
-        }
-    if name == "attn_vec_einsum":  # [N, H, D]
-        return {f"{prefix}.self_attn.o_proj.weight": array.reshape(-1, array.shape[-1]).T}
-    return {f"{prefix}.mlp.{name}.weight": array.T}
-
-
-def _heads_first(weight: np.ndarray) -> np.ndarray:
-    """[N, D, H] -> [N * H, D]."""
-    return weight.transpose(0, 2, 1).reshape(-1, weight.shape[1])

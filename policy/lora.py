@@ -23,7 +23,9 @@ import qwix
 import safetensors.numpy
 from flax import nnx
 
-from policy.gemma import Gemma3, PolicyError, Tensors, on, place
+from policy.errors import PolicyError
+from policy.gemma import Gemma3, on, place
+from policy.tensors import Tensors
 
 # The six projections of Google's Gemma 3 recipe.
 TARGETS = "|".join(

@@ -14,7 +14,8 @@ import numpy as np
 from flax import nnx
 from tunix.generate import sampler as tunix_sampler
 
-from policy.gemma import Gemma3, PolicyError, on
+from policy.errors import PolicyError
+from policy.gemma import Gemma3, on
 from policy.tokenizer import Tokenizer
 
 

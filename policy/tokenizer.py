@@ -13,7 +13,7 @@ from typing import Any
 
 import sentencepiece
 
-from policy.gemma import PolicyError
+from policy.errors import PolicyError
 
 END_OF_TURN = "<end_of_turn>"
 # User-defined, not control, symbols: control symbols vanish when decoded.

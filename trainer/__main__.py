@@ -37,9 +37,11 @@ def main() -> int:
     from trainer.failures import EXPECTED, StopRequestedError  # noqa: PLC0415
 
     try:
-        _train(config, RunDirectory(path))
+        _train(config, RunDirectory(path, latest=RUNS / "latest"))
     except (StopRequestedError, KeyboardInterrupt):
         return _fail(f"stopped; {resume}", status=130)
+    except ConfigurationError as error:
+        return _fail(str(error), status=2)
     except EXPECTED as error:
         return _fail(f"{error}\n{resume}", status=1)
     return 0

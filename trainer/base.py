@@ -18,7 +18,6 @@ from policy.gemma import (
 from policy.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from tasks.api import Example, Split
 from tasks.prompts import SHORT_SYSTEM, PromptTemplate
-from tasks.sources import embedded, load
 from trainer import warm_start
 from trainer.config import TrainConfig
 from trainer.data import demonstrated
@@ -33,12 +32,14 @@ def template_of(config: TrainConfig) -> PromptTemplate:
 
 
 def prepare_tokenizer(
-    config: TrainConfig, template: PromptTemplate, run: RunDirectory
+    config: TrainConfig, template: PromptTemplate, run: RunDirectory, *, examples: Sequence[Example]
 ) -> tuple[Tokenizer, Path]:
     """Returns the tokenizer and the directory of the base it belongs to.
 
+    A tiny model's is trained on the training rows among `examples`.
+
     Raises:
-        policy.gemma.PolicyError: a checkpoint cannot be found; says what to put where.
+        policy.errors.PolicyError: a checkpoint cannot be found; says what to put where.
     """
     if config.model.pretrained:
         directory = resolve_model(config.model.pretrained)
@@ -46,9 +47,19 @@ def prepare_tokenizer(
     directory = run.path / "base"
     if (directory / "tokenizer.model").is_file():
         return load_tokenizer(directory), directory
-    examples = load(embedded(), splits=(Split.TRAIN,)).examples
-    texts = (template.render(e.prompt) + demonstrated(e) for e in examples)
+    texts = (template.render(e.prompt) + demonstrated(e) for e in examples if e.split is Split.TRAIN)
     return train_tokenizer(texts, vocabulary=config.model.vocabulary, directory=directory), directory
+
+
+def fits(config: TrainConfig, template: PromptTemplate, tokenizer: Tokenizer, example: Example) -> bool:
+    """Says whether the prompt fits, and for a tiny model also the reply that it is to imitate."""
+    limits = config.model
+    if tokenizer.prompt_length(template.render(example.prompt)) > limits.max_prompt_tokens:
+        return False
+    # One more for the stop mark.
+    return (
+        bool(limits.pretrained) or len(tokenizer.encode(demonstrated(example))) + 1 <= limits.max_new_tokens
+    )
 
 
 def prepare_base(
@@ -96,7 +107,7 @@ def _warm_started(
     model = init_tiny(tiny_config(shape, vocabulary=tokenizer.vocabulary), seed=config.seed, mesh=mesh)
     teacher = warm_start.NoisyTeacher(train, config.warm_start, seed=config.seed)
     longest = max(len(tokenizer.encode(template.render(e.prompt) + demonstrated(e))) + 2 for e in train)
-    length = min(-(-longest // _LENGTH_STEP) * _LENGTH_STEP, shape.context)
+    length = -(-longest // _LENGTH_STEP) * _LENGTH_STEP
     data = warm_start.demonstrations(teacher, template, tokenizer, config.warm_start, length=length)
     warm_start.train(model, data, config.warm_start, mesh=mesh, on_step=on_step)
     return model

@@ -33,7 +33,7 @@ class ModelOptions:
     head_dim: int = 32
     """Tiny model: width of an attention head."""
     vocabulary: int = 800
-    """Tiny model: pieces of the tokenizer trained on the embedded samples, 256 byte pieces included."""
+    """Tiny model: pieces of the tokenizer trained on the training rows, 256 byte pieces included."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of the frozen weights; adapters are always float32."""
     lora_rank: int = 16

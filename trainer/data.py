@@ -1,8 +1,8 @@
 """What a run is trained on and judged by: a mixture of training rows, and prompts held out.
 
 Held-out prompts are of the test split; where a domain has none, they are taken out of its
-training rows. Rows whose prompt does not fit, and training rows that repeat a held-out
-row, are dropped and counted. Every choice is a function of the configuration.
+training rows. Rows that do not fit into the model's lengths, and training rows that repeat
+a held-out row, are dropped and counted. Every choice is a function of the configuration.
 """
 
 from collections import defaultdict
@@ -16,8 +16,8 @@ from tasks.hub import Hub
 from tasks.mixing import Mixture
 from tasks.prompts import demonstration_text
 from tasks.sources import Directory as DataDirectory
-from tasks.sources import Source, embedded, load
-from trainer.config import TrainConfig
+from tasks.sources import Loaded, Source, embedded, load
+from trainer.config import ConfigurationError, TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,25 +30,39 @@ class Rows:
     skipped: Mapping[str, str]
 
 
-def load_rows(config: TrainConfig, *, fits: Callable[[Example], bool]) -> Rows:
-    """Loads both sides and keeps the rows whose rendered prompt `fits`.
+def load_rows(config: TrainConfig) -> Loaded:
+    """Loads the training and test rows of every dataset that the source has.
 
     Raises:
         tasks.errors.TasksError: the source cannot be read; says what to put where.
     """
-    loaded = load(source_of(config), splits=(Split.TRAIN, Split.TEST))
+    return load(source_of(config), splits=(Split.TRAIN, Split.TEST))
+
+
+def choose_rows(loaded: Loaded, config: TrainConfig, *, fits: Callable[[Example], bool]) -> Rows:
+    """Holds prompts out, and keeps the training rows that `fits` accepts and no held-out row repeats.
+
+    Raises:
+        ConfigurationError: no row fits.
+    """
     fitting = [example for example in loaded.examples if fits(example)]
     train = [example for example in fitting if example.split is Split.TRAIN]
     test = [example for example in fitting if example.split is Split.TEST]
     held_out = _hold_out(train, test, config.evals.prompts_per_domain)
     taken = {example.example_id for example in held_out}
     screened = drop_contaminated([e for e in train if e.example_id not in taken], held_out)
+    if not screened.kept:
+        limits = config.model
+        raise ConfigurationError(
+            f"none of {len(loaded.examples)} rows fits into max_prompt_tokens={limits.max_prompt_tokens} and "
+            f"max_new_tokens={limits.max_new_tokens}: raise --model.max-prompt-tokens, --model.max-new-tokens"
+        )
     return Rows(
         train=screened.kept,
         held_out=tuple(held_out),
         dropped={
-            "prompt too long": len(loaded.examples) - len(fitting),
-            "repeats a held-out prompt": len(screened.dropped),
+            "too long": len(loaded.examples) - len(fitting),
+            "like a held-out prompt": len(screened.dropped),
             "unusable": len(loaded.excluded),
         },
         skipped=loaded.skipped,

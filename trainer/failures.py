@@ -1,6 +1,6 @@
 """The failures that end a run with a sentence instead of a traceback."""
 
-from policy.gemma import PolicyError
+from policy.errors import PolicyError
 from reward_client.api import RewardClientError
 from tasks.errors import TasksError
 from trainer.rewards import TooManyFailuresError

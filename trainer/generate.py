@@ -40,7 +40,7 @@ def answer(config: GenerateConfig) -> str:
 def main() -> int:
     """Runs the command and returns its exit status."""
     config = tyro.cli(GenerateConfig, prog="python -m trainer.generate")
-    from policy.gemma import PolicyError  # noqa: PLC0415
+    from policy.errors import PolicyError  # noqa: PLC0415
     from trainer import environment  # noqa: PLC0415
 
     environment.prepare(cache=Path("runs/.cache/xla"))

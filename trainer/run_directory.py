@@ -10,6 +10,7 @@ summary.json               written last: a run without it is unfinished
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -33,7 +34,7 @@ def choose(config: TrainConfig, runs: Path, *, now: datetime) -> Path:
     """
     identity = fingerprint(config)
     if config.run_dir is not None:
-        _check_free(config.run_dir, identity)
+        _check_free(config.run_dir, identity, fresh=config.fresh)
         return config.run_dir
     if not config.fresh:
         unfinished = [
@@ -48,10 +49,14 @@ def choose(config: TrainConfig, runs: Path, *, now: datetime) -> Path:
     return runs / f"{now:%Y%m%d-%H%M%S}-{config.name}-s{config.seed}"
 
 
-def _check_free(directory: Path, identity: str) -> None:
+def _check_free(directory: Path, identity: str, *, fresh: bool) -> None:
     record = directory / "run.json"
     if not record.is_file():
         return
+    if fresh:
+        raise ConfigurationError(
+            f"run_dir: {str(directory)!r} holds a run already: name a new one, or leave --fresh"
+        )
     if json.loads(record.read_text())["fingerprint"] != identity:
         raise ConfigurationError(
             f"run_dir: {str(directory)!r} holds a run of another configuration: name a new one"
@@ -63,8 +68,9 @@ def _check_free(directory: Path, identity: str) -> None:
 class RunDirectory:
     """Writes the files of one run; every write is whole before the next begins."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, latest: Path | None = None) -> None:
         self.path = path
+        self._latest = latest
         self.checkpoints = path / "checkpoints"
         path.mkdir(parents=True, exist_ok=True)
 
@@ -74,13 +80,13 @@ class RunDirectory:
         return (self.path / "policy.json").is_file()
 
     def start(self, config: TrainConfig, record: Mapping[str, object]) -> None:
-        """Writes what was asked for, and points `latest` here."""
+        """Writes what was asked for, and points the `latest` link here."""
         (self.path / "config.yaml").write_text(to_yaml(replace(config, run_dir=None, fresh=False)))
         self.write_json("run.json", {"fingerprint": fingerprint(config), **record})
-        latest = self.path.parent / "latest"
-        if latest.is_symlink() or not latest.exists():
-            latest.unlink(missing_ok=True)
-            latest.symlink_to(self.path.name, target_is_directory=True)
+        if self._latest is not None and (self._latest.is_symlink() or not self._latest.exists()):
+            self._latest.unlink(missing_ok=True)
+            self._latest.parent.mkdir(parents=True, exist_ok=True)
+            self._latest.symlink_to(os.path.relpath(self.path, self._latest.parent), target_is_directory=True)
 
     def write_json(self, name: str, value: object) -> None:
         path = self.path / name

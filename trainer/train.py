@@ -5,40 +5,37 @@ on behind the last phase, and within GRPO from the last checkpoint.
 """
 
 import contextlib
-import platform
 import signal
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from types import FrameType
 
 import jax
 import numpy as np
 
-from evals.statistics import paired_rise
 from policy.gemma import Gemma3, make_mesh
 from policy.lora import LoraShape, apply_lora, save_lora
 from policy.sampling import GenerationShape, Generator
 from policy.tokenizer import Tokenizer
+from reward_client.api import RewardClientError
 from tasks.api import Example
 from tasks.mixing import Mixture
 from tasks.prompts import PromptTemplate
-from trainer.base import prepare_base, prepare_tokenizer, template_of
+from trainer.accounts import run_record, summarise
+from trainer.base import fits, prepare_base, prepare_tokenizer, template_of
 from trainer.config import TrainConfig
-from trainer.data import Rows, load_rows, mix, without_domain
+from trainer.data import Rows, choose_rows, load_rows, mix, without_domain
 from trainer.evaluation import Evaluation, evaluate, read_evaluation
 from trainer.probe import Probed, probe
 from trainer.progress import Progress
-from trainer.records import StepRecord, Summary
+from trainer.records import Summary
 from trainer.report import write_summary
+from trainer.rewards import TooManyFailuresError
 from trainer.run_directory import RunDirectory
 from trainer.steps import Scorer, StepRecorder
-from trainer.tunix_adapter import Learner, batches, build_learner, learning_rate_schedule
-
-_PACKAGES = ("jax", "flax", "google-tunix", "qwix", "optax", "orbax-checkpoint", "numpy")
+from trainer.tunix_adapter import Learner, StopRequestedError, batches, build_learner, learning_rate_schedule
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,7 +99,16 @@ def train(config: TrainConfig, *, run: RunDirectory, scorer: Scorer, progress: P
     resumed_from = _grpo(setup, data, models)
     after = _evaluate("after", setup, data, models)
     setup.seconds["total"] = time.monotonic() - began
-    summary = _summarise(setup, data, before, after, resumed_from)
+    summary = summarise(
+        config,
+        template=setup.template,
+        probed=data.probed,
+        steps=run.read_steps(),
+        before=before,
+        after=after,
+        resumed_from=resumed_from,
+        seconds=setup.seconds,
+    )
     write_summary(run.path, summary)
     return summary
 
@@ -110,15 +116,16 @@ def train(config: TrainConfig, *, run: RunDirectory, scorer: Scorer, progress: P
 def _prepare_data(setup: _Setup) -> _Data:
     config, template = setup.config, setup.template
     with setup.phase("data"):
-        tokenizer, base_dir = prepare_tokenizer(config, template, setup.run)
-        limit = config.model.max_prompt_tokens
-        rows = load_rows(config, fits=lambda e: tokenizer.prompt_length(template.render(e.prompt)) <= limit)
+        # First what may have to be fetched, and so may fail.
+        loaded = load_rows(config)
+        tokenizer, base_dir = prepare_tokenizer(config, template, setup.run, examples=loaded.examples)
+        rows = choose_rows(loaded, config, fits=lambda e: fits(config, template, tokenizer, e))
         probed = probe(rows.train, setup.scorer, timeout_s=config.rewards.timeout_s)
         for domain, reason in probed.unavailable.items():
             setup.progress.note(f"without the {domain.value} domain: {reason}")
             rows = without_domain(rows, domain)
         mixture = mix(rows, config)
-        setup.run.start(config, _run_record(setup, rows, mixture, probed))
+        setup.run.start(config, run_record(config, template, rows, mixture, probed))
         counts = ", ".join(f"{share.domain.value} {share.rows}" for share in mixture.report())
         dropped = ", ".join(f"{count} {why}" for why, count in rows.dropped.items() if count)
         setup.progress.note(f"{len(mixture)} draws ({counts}); {len(rows.held_out)} prompts held out")
@@ -228,10 +235,12 @@ def _train_steps(learner: Learner, setup: _Setup, example_at: Callable[[int], Ex
     with _stopping_on_interrupt(learner, setup.progress):
         try:
             learner.train(batches(prompt_at, prompts=config.grpo.prompts, steps=config.steps))
-        except BaseException:
-            # Whatever ended the run, the steps that are done are kept; nothing is caught here.
+        except (StopRequestedError, RewardClientError, TooManyFailuresError):
+            # These come between two updates, so that the weights are those of a whole step.
             learner.save()
             raise
+        finally:
+            learner.close()
 
 
 @contextlib.contextmanager
@@ -248,60 +257,3 @@ def _stopping_on_interrupt(learner: Learner, progress: Progress) -> Iterator[Non
         yield
     finally:
         signal.signal(signal.SIGINT, previous)
-
-
-def _run_record(setup: _Setup, rows: Rows, mixture: Mixture, probed: Probed) -> Mapping[str, object]:
-    return {
-        "config": setup.config.name,
-        "seed": setup.config.seed,
-        "versions": {
-            "python": platform.python_version(),
-            **{package: metadata.version(package) for package in _PACKAGES},
-        },
-        "devices": [f"{device.platform}:{device.device_kind}" for device in jax.devices()],
-        "reward_versions": dict(probed.reward_versions),
-        "prompt_hash": setup.template.hash,
-        "draws_by_domain": {share.domain.value: share.rows for share in mixture.report()},
-        "rows_by_domain": _count(rows.train),
-        "held_out_by_domain": _count(rows.held_out),
-        "dropped": dict(rows.dropped),
-        "absent_splits": dict(rows.skipped),
-        "skipped": {domain.value: reason for domain, reason in probed.unavailable.items()},
-    }
-
-
-def _count(examples: Sequence[Example]) -> Mapping[str, int]:
-    return dict(Counter(example.domain.value for example in examples))
-
-
-def _summarise(
-    setup: _Setup, data: _Data, before: Evaluation, after: Evaluation, resumed_from: int
-) -> Summary:
-    steps = setup.run.read_steps()
-    tenth = max(1, len(steps) // 10)
-    failures: Counter[str] = Counter()
-    for counted in (before.failures, after.failures, *(record.failures for record in steps)):
-        failures.update(counted)
-    test = paired_rise(before.prompt_rewards, after.prompt_rewards, seed=setup.config.seed)
-    return Summary(
-        config=setup.config.name,
-        seed=setup.config.seed,
-        steps=len(steps),
-        resumed_from_step=resumed_from,
-        before=before.results,
-        after=after.results,
-        reward_first_tenth=_mean_reward(steps[:tenth]),
-        reward_last_tenth=_mean_reward(steps[-tenth:]),
-        p_value=test.p_value,
-        seconds={name: round(value, 2) for name, value in setup.seconds.items()},
-        rewards=sum(record.completions for record in steps),
-        reward_wait_s=round(sum(record.reward_wait_s for record in steps), 3),
-        failures=dict(failures),
-        skipped={domain.value: reason for domain, reason in data.probed.unavailable.items()},
-        reward_versions=data.probed.reward_versions,
-        prompt_hash=setup.template.hash,
-    )
-
-
-def _mean_reward(records: Sequence[StepRecord]) -> float:
-    return sum(record.reward for record in records) / len(records)

@@ -1,8 +1,7 @@
 """All that this project knows of Tunix's RL API (google-tunix 0.1.7, pinned).
 
 What is changed against Tunix's defaults, and why:
-    rollout       a fresh key per call, from (seed, step, call); Tunix uses the same key for ever.
-                  The stop mark stays in the completion, so that stopping is trained.
+    rollout       `trainer.tunix_rollout`: a fresh key per call, and the stop mark is kept.
     rewards       one call per optimizer step, with outcomes instead of floats; a missing
                   reward is masked, where Tunix would count it as 0.
     advantages    masked completions are absent from their group (`trainer.rewards`).
@@ -31,6 +30,7 @@ from policy.gemma import Gemma3
 from policy.sampling import Completion, Generator
 from trainer.config import GrpoOptions
 from trainer.rewards import group_advantages
+from trainer.tunix_rollout import SeededRollout
 
 _NAME = "assay"  # under which our manager and estimator are registered with Tunix
 
@@ -49,56 +49,6 @@ class StepResult:
 
 class StopRequestedError(Exception):
     """The user asked to stop; a checkpoint of the last whole step has been written."""
-
-
-class SeededRollout(base_rollout.BaseRollout):
-    """Rollouts from our generator, every call with a key of its own."""
-
-    def __init__(self, *, rollout_actor: Gemma3, generator: Generator, seed: int, **_: Any) -> None:
-        self._model = rollout_actor
-        self._generator = generator
-        self._key = jax.random.key(seed)
-        self._calls = 0
-        self._step = -1
-        self.completions: list[Completion] = []
-        self.global_step: Callable[[], int] = lambda: 0
-
-    def generate(
-        self, prompts: list[str], rollout_config: base_rollout.RolloutConfig, **_: Any
-    ) -> base_rollout.RolloutOutput:
-        step = self.global_step()
-        if step != self._step:
-            self._step, self._calls, self.completions = step, 0, []
-        key = jax.random.fold_in(jax.random.fold_in(self._key, step), self._calls)
-        self._calls += 1
-        batch = self._generator.generate_rows(
-            [str(prompt) for prompt in prompts], temperature=rollout_config.temperature, key=key
-        )
-        self.completions.extend(batch.completions)
-        return base_rollout.RolloutOutput(
-            text=[completion.text for completion in batch.completions],
-            logits=[],
-            tokens=[np.array(completion.tokens, np.int32) for completion in batch.completions],
-            left_padded_prompt_tokens=batch.prompt_tokens,
-            logprobs=None,
-        )
-
-    def get_per_token_logps(self, prompt_tokens: jax.Array, completion_tokens: jax.Array) -> jax.Array:
-        raise NotImplementedError(
-            "needed only for more than one iteration per batch, which this trainer never does"
-        )
-
-    def update_params(self, params: Any, filter_types: Any = None) -> None:
-        """Does nothing: the generator reads the weights of the model that is trained."""
-
-    def pad_id(self) -> int:
-        return self._generator.backend.pad_id()
-
-    def eos_id(self) -> int:
-        return self._generator.backend.eos_id()
-
-    def model(self) -> Gemma3:
-        return self._model
 
 
 class _OutcomeRewardManager(reward_manager.AbstractRewardManager):
@@ -154,6 +104,7 @@ class Learner(grpo_learner.GRPOLearner):
             grad_norm=float(np.asarray(extra["grad_norm"])),
         )
         if not np.isfinite([result.loss, result.kl, result.grad_norm]).all():
+            self._forget(self.step)
             raise FloatingPointError(f"step {self.step}: loss, KL or gradient is not finite: {result}")
         self._on_step(result)
         if self.stop_requested and self.step < (
@@ -162,13 +113,23 @@ class Learner(grpo_learner.GRPOLearner):
             raise StopRequestedError
 
     def save(self) -> None:
-        """Writes a checkpoint of the present step, if there is none yet, and waits for it."""
+        """Writes a checkpoint of the present step, if there is none yet."""
         trainer = self.rl_cluster.actor_trainer
         manager = trainer.checkpoint_manager
         latest = manager.latest_step()
         if self.step and (latest is None or latest < self.step):
             manager.save(self.step, trainer.model, trainer.optimizer, save_only_lora_params=True, force=True)
-        manager.close()
+
+    def close(self) -> None:
+        """Waits for the checkpoints that are being written."""
+        self.rl_cluster.actor_trainer.checkpoint_manager.close()
+
+    def _forget(self, step: int) -> None:
+        """Deletes the checkpoint of a step whose update was not finite, so that a resume starts before it."""
+        manager = self.rl_cluster.actor_trainer.checkpoint_manager._checkpoint_manager
+        if manager is not None and manager.latest_step() == step:
+            manager.wait_until_finished()
+            manager.delete(step)
 
 
 def build_learner(

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 SMALL = (
     *("--steps", "6", "--checkpoint-every", "2"),
     *("--model.layers", "1", "--model.width", "32", "--model.hidden", "32", "--model.head-dim", "8"),
-    *("--model.max-new-tokens", "24", "--warm-start.steps", "30", "--warm-start.batch", "8"),
+    *("--warm-start.steps", "30", "--warm-start.batch", "8"),
     *("--grpo.prompts", "7", "--grpo.group-size", "2"),
     *("--evals.prompts-per-domain", "1", "--evals.samples-per-prompt", "2"),
 )

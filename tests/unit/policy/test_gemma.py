@@ -13,15 +13,8 @@ import safetensors.numpy
 from flax import nnx
 
 from policy import lora
-from policy.gemma import (
-    Gemma3,
-    ModelConfig,
-    PolicyError,
-    load_pretrained,
-    make_mesh,
-    read_config,
-    resolve_model,
-)
+from policy.errors import PolicyError
+from policy.gemma import Gemma3, ModelConfig, load_pretrained, make_mesh, read_config, resolve_model
 
 Logits = Callable[[Gemma3], np.ndarray]
 

@@ -11,7 +11,8 @@ import pytest
 import safetensors.numpy
 from flax import nnx
 
-from policy.gemma import Gemma3, PolicyError, load_pretrained, to_tensors
+from policy.errors import PolicyError
+from policy.gemma import Gemma3, load_pretrained
 from policy.lora import (
     LoraShape,
     adapter_tensors,
@@ -21,6 +22,7 @@ from policy.lora import (
     read_shape,
     save_lora,
 )
+from policy.tensors import to_tensors
 
 Logits = Callable[[Gemma3], np.ndarray]
 SHAPE = LoraShape(rank=4, alpha=8.0)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy.gemma import PolicyError
+from policy.errors import PolicyError
 from policy.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 
 

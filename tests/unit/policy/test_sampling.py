@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import pytest
 from flax import nnx
 
-from policy.gemma import Gemma3, PolicyError, load_pretrained
+from policy.errors import PolicyError
+from policy.gemma import Gemma3, load_pretrained
 from policy.lora import LoraShape, apply_lora
 from policy.sampling import GenerationShape, Generator
 from policy.tokenizer import Tokenizer

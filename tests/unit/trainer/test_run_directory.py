@@ -52,11 +52,18 @@ def test_a_directory_with_another_configuration_is_refused(tmp_path: Path) -> No
         choose(parse(["--run-dir", str(tmp_path / "mine")]), tmp_path, now=NOW)
 
 
-def test_latest_points_to_the_run_that_was_started_last(tmp_path: Path) -> None:
-    started(parse([]), tmp_path / "a")
-    started(parse([]), tmp_path / "b")
+def test_a_fresh_start_does_not_write_over_a_run(tmp_path: Path) -> None:
+    started(parse([]), tmp_path / "mine")
 
-    assert (tmp_path / "latest").resolve() == (tmp_path / "b").resolve()
+    with pytest.raises(ConfigurationError, match="holds a run already"):
+        choose(parse(["--run-dir", str(tmp_path / "mine"), "--fresh"]), tmp_path, now=NOW)
+
+
+def test_latest_points_to_the_run_that_was_started_last(tmp_path: Path) -> None:
+    for name in ("runs/a", "elsewhere/b"):
+        RunDirectory(tmp_path / name, latest=tmp_path / "runs" / "latest").start(parse([]), {})
+
+    assert (tmp_path / "runs" / "latest").resolve() == (tmp_path / "elsewhere" / "b").resolve()
 
 
 def test_steps_behind_the_checkpoint_are_forgotten_on_resume(tmp_path: Path) -> None:

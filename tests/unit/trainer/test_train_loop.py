@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from policy.checkpoint import open_policy
-from policy.gemma import PolicyError
+from policy.errors import PolicyError
 from reward_client.api import Failure, Outcome, RewardUnavailableError, Sample, Score
 from tasks.prompts import PromptTemplate
-from trainer import tunix_adapter
+from trainer import tunix_rollout
 from trainer.config import TrainConfig
 from trainer.progress import Progress
 from trainer.records import Summary
@@ -78,7 +78,6 @@ def test_a_run_that_lost_its_server_goes_on_to_the_same_numbers(small: TrainConf
     broken.fail_call = 3 + 4
     with pytest.raises(RewardUnavailableError):
         run(small, tmp_path / "broken", broken)
-    # As after a kill: only what was saved on an interval, and records beyond it.
     summary = run(small, tmp_path / "broken", resumed)
 
     straight = RunDirectory(tmp_path / "whole").read_steps()
@@ -123,15 +122,15 @@ def test_every_rollout_call_has_a_key_of_its_own() -> None:
             keys.append(tuple(np.asarray(jax.random.key_data(key)).tolist()))
             raise StopIteration
 
-    def call(rollout: tunix_adapter.SeededRollout, step: int) -> None:
+    def call(rollout: tunix_rollout.SeededRollout, step: int) -> None:
         rollout.global_step = lambda: step
         with pytest.raises(StopIteration):
-            rollout.generate(["p"], tunix_adapter.base_rollout.RolloutConfig())
+            rollout.generate(["p"], tunix_rollout.base_rollout.RolloutConfig())
 
-    rollout = tunix_adapter.SeededRollout(rollout_actor=None, generator=Recorder(), seed=1)
+    rollout = tunix_rollout.SeededRollout(rollout_actor=None, generator=Recorder(), seed=1)
     for step in (0, 0, 1, 1, 2):
         call(rollout, step)
-    resumed = tunix_adapter.SeededRollout(rollout_actor=None, generator=Recorder(), seed=1)
+    resumed = tunix_rollout.SeededRollout(rollout_actor=None, generator=Recorder(), seed=1)
     call(resumed, 2)
 
     assert len(set(keys[:5])) == 5
