@@ -9,7 +9,7 @@ from sandbox.api import CallResult, Limits, Program, Raised, Run, RunStatus, San
 from sandbox.build import Base, build_image
 from sandbox.docker import Engine
 from sandbox.hostcheck import check_host
-from sandbox.opening import SandboxOptions, open_sandbox
+from sandbox.opening import BackendChoice, SandboxOptions, open_sandbox
 from sandbox.owner import Owner
 
 
@@ -21,13 +21,21 @@ def main() -> int:
             case "build":
                 return _build(arguments)
             case "check":
-                options = SandboxOptions(slots=1, docker_host=arguments.docker_host)
-                return 0 if asyncio.run(check_host(options, _say)) else 1
+                return 0 if asyncio.run(check_host(_options(arguments), _say)) else 1
             case _:
                 return asyncio.run(_run(arguments))
-    except SandboxError as error:
+    except (SandboxError, ValueError) as error:
         print(f"sandbox: {error}", file=sys.stderr)  # noqa: T201  (a command line talks to a person)
         return 1
+
+
+def _options(arguments: argparse.Namespace) -> SandboxOptions:
+    return SandboxOptions(
+        slots=1,
+        backend=BackendChoice(arguments.backend),
+        docker_host=arguments.docker_host,
+        runtime=arguments.runtime,
+    )
 
 
 def _build(arguments: argparse.Namespace) -> int:
@@ -50,8 +58,12 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument(
         "--if-engine", action="store_true", help="where no image can be had, say so and succeed"
     )
-    commands.add_parser("check", help="tell whether this host is fit, limit by limit")
+    check = commands.add_parser("check", help="tell whether this host is fit, limit by limit")
     run = commands.add_parser("run", help="run a Python file and print the results of calls")
+    for command in (check, run):
+        choices = [choice.value for choice in BackendChoice]
+        command.add_argument("--backend", choices=choices, default=BackendChoice.AUTO.value)
+        command.add_argument("--runtime", help="the engine's runtime, e.g. runsc for gVisor")
     run.add_argument("file", type=Path)
     run.add_argument("--call", action="append", default=[], help="an expression to evaluate; may be repeated")
     return parser
@@ -59,8 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _run(arguments: argparse.Namespace) -> int:
     source: str = arguments.file.read_text(encoding="utf-8")
-    options = SandboxOptions(slots=1, docker_host=arguments.docker_host)
-    sandbox = await open_sandbox(options)
+    sandbox = await open_sandbox(_options(arguments))
     try:
         run = await sandbox.run(Program(source=source, calls=tuple(arguments.call)), Limits())
     finally:

@@ -1,27 +1,22 @@
 """Builds the sandbox image, from a registry's Python image or from Debian packages.
 
-The image's tag is the hash of what goes into it, so a stale image is never used.
 Without a registry the base is made with debootstrap from the mirror that this
 machine's package manager uses.
 """
 
-import hashlib
 import os
 import platform
 import shutil
 import subprocess
-import tarfile
 import tempfile
 from collections.abc import Callable
 from enum import Enum
-from io import BytesIO
 from pathlib import Path
 
 from sandbox.api import SandboxError
 from sandbox.docker import Engine
+from sandbox.sources import image_tag, pack_context
 
-REPOSITORY = "assay-sandbox"
-IMAGE_DIRECTORY = Path(__file__).resolve().parent / "image"
 REGISTRY_BASE = "python:3.12-slim"
 BASE_REPOSITORY = "assay-sandbox-base"
 _LEFT_OUT = (
@@ -42,14 +37,6 @@ class Base(Enum):
     AUTO = "auto"  # the registry's image, or Debian packages when that cannot be had
     REGISTRY = REGISTRY_BASE
     DEBOOTSTRAP = "debootstrap"
-
-
-def image_tag() -> str:
-    """Name the image that belongs to the files of this checkout."""
-    digest = hashlib.sha256()
-    for path in _files():
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return f"{REPOSITORY}:{digest.hexdigest()[:12]}"
 
 
 def build_image(engine: Engine, base: Base, say: Say) -> str:
@@ -82,24 +69,6 @@ def _build_on(engine: Engine, tag: str, base: str, say: Say) -> None:
         if line:
             say(f"  {line}")
     say(f"built {tag}")
-
-
-def _files() -> list[Path]:
-    return sorted(
-        path for path in IMAGE_DIRECTORY.iterdir() if path.suffix == ".py" or path.name == "Dockerfile"
-    )
-
-
-def pack_context() -> bytes:
-    """Pack the files, readable by the container's root alone and with equal times in every build."""
-    buffer = BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for path in _files():
-            entry = tarfile.TarInfo(path.name)
-            entry.mode = 0o600
-            entry.size = path.stat().st_size
-            archive.addfile(entry, BytesIO(path.read_bytes()))
-    return buffer.getvalue()
 
 
 def _debian_base(engine: Engine, say: Say) -> str:

@@ -27,6 +27,8 @@ import requests.exceptions
 
 from sandbox.api import SandboxError
 from sandbox.owner import Owner
+from sandbox.streams import AttachedStreams
+from sandbox.uids import random_uid
 
 # No type stubs: what the SDK returns is `Any`, and stays in this file.
 
@@ -36,16 +38,13 @@ CALL_SECONDS = 30.0
 CONTAINER_BYTES = 1024 * 1024 * 1024
 LEFTOVER_SECONDS = 60.0
 
-# Children of no two containers may share a uid: RLIMIT_NPROC and kill() go by uid across the
-# whole host. 2**28 numbers far above anyone's accounts make a collision negligible.
-FIRST_UID, UID_COUNT = 1 << 30, 1 << 28
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineFacts:
     """What an engine says of itself, as far as the sandbox depends on it."""
 
     version: str
+    runtimes: tuple[str, ...]
     os_type: str
     limits: tuple[str, ...]  # of "memory", "swap", "pids": those the engine can enforce
     remaps_users: bool  # rootless or userns-remap: containers have 65,536 uids, ours lie above
@@ -94,6 +93,7 @@ class Engine:
             limits = {"memory": "MemoryLimit", "swap": "SwapLimit", "pids": "PidsLimit"}
             return EngineFacts(
                 version=str(info["ServerVersion"]),
+                runtimes=tuple(sorted(info.get("Runtimes", ()))),
                 os_type=str(info["OSType"]),
                 limits=tuple(name for name, key in limits.items() if info.get(key)),
                 remaps_users=any(
@@ -132,13 +132,13 @@ class Engine:
         with self._client(f"import image {repository}:{tag}") as client:
             client.api.import_image_from_file(str(archive), repository=repository, tag=tag)
 
-    def start_container(self, image: str) -> "Container":
-        """Start a hardened container and attach to its supervisor."""
+    def start_container(self, image: str, runtime: str | None) -> "DockerContainer":
+        """Start a hardened container and attach to its supervisor; runtime None is the engine's default."""
         client = self._new_client()
-        container = Container(client, self._host, name=f"assay-sandbox-{secrets.token_hex(8)}")
+        container = DockerContainer(client, self._host, name=f"assay-sandbox-{secrets.token_hex(8)}")
         try:
             with _translated("start a sandbox container", self._host):
-                container.start(image, {LABEL: self._owner.label()})
+                container.start(image, runtime, {LABEL: self._owner.label()})
         except SandboxError:
             with contextlib.suppress(SandboxError):  # the first error is the one to tell
                 container.remove()
@@ -179,22 +179,46 @@ class Engine:
             client.close()
 
 
-class Container:
+class DockerBackend:
+    """Containers of one image on one engine. Implements `sandbox.supply.Backend`."""
+
+    def __init__(self, engine: Engine, image: str, runtime: str | None) -> None:
+        self._engine = engine
+        self._image = image
+        self._runtime = runtime
+
+    def start(self) -> "DockerContainer":
+        """Start a container; SandboxError when engine, image or runtime are missing."""
+        known = self._engine.facts().runtimes if self._runtime else ()
+        if self._runtime and self._runtime not in known:
+            raise SandboxError(
+                f"the engine has no runtime {self._runtime!r}, only {', '.join(known)}:"
+                " add it to `runtimes` in the engine's daemon.json, or choose one of these"
+            )
+        return self._engine.start_container(self._image, self._runtime)
+
+    def reap(self, lost: Iterable[str]) -> int:
+        """Remove leftovers; returns how many."""
+        return self._engine.reap(lost)
+
+
+class DockerContainer:
     """One hardened container, attached. Owns its client, whose connection the socket is."""
 
     def __init__(self, client: Any, host: str, name: str) -> None:
         self._client = client
         self._host = host
         self._attached: Any = None
+        self._streams = AttachedStreams()
         self.name = name
 
-    def start(self, image: str, labels: dict[str, str]) -> None:
-        uid = FIRST_UID + secrets.randbelow(UID_COUNT)
+    def start(self, image: str, runtime: str | None, labels: dict[str, str]) -> None:
         created = self._client.containers.create(
             image,
-            [str(uid)],
+            [str(random_uid())],
             name=self.name,
             labels=labels,
+            runtime=runtime,
             stdin_open=True,
             hostname="sandbox",
             network_mode="none",
@@ -216,11 +240,19 @@ class Container:
         created.start()
 
     def socket(self) -> socket.socket:
-        """Return a socket of the caller's own, connected to stdin, stdout and stderr in Docker's framing."""
+        """Return a socket of the caller's own, connected to stdin, stdout and stderr."""
         connection = self._connection()
         if type(connection) is not socket.socket:
             raise SandboxError("the engine must be reached over a unix socket or plain TCP")
         return connection.dup()
+
+    def unframe(self, data: bytes) -> bytes:
+        """Take off Docker's framing."""
+        return self._streams.unframe(data)
+
+    def last_words(self) -> str:
+        """Return the end of what the supervisor wrote on standard error."""
+        return self._streams.last_words()
 
     def _connection(self) -> Any:
         """Return the socket inside what the SDK hands out; closing the latter leaves it open."""

@@ -3,40 +3,85 @@
 import os
 import sys
 from dataclasses import dataclass
+from enum import Enum
+from functools import partial
 
 from sandbox.api import Sandbox, SandboxError
-from sandbox.build import image_tag
-from sandbox.docker import Engine
+from sandbox.bubblewrap import BubblewrapBackend
+from sandbox.choosing import ChosenSandbox
+from sandbox.docker import DockerBackend, Engine
 from sandbox.owner import Owner
 from sandbox.pool import Pool
-from sandbox.runner import DockerSandbox
-from sandbox.supply import ContainerSupply
+from sandbox.runner import PooledSandbox
+from sandbox.sources import image_tag
+from sandbox.supply import Backend, ContainerSupply
+
+
+class BackendChoice(Enum):
+    """Where programs run."""
+
+    AUTO = "auto"  # the strongest that passes its self-check: Docker, then bubblewrap
+    DOCKER = "docker"
+    BUBBLEWRAP = "bubblewrap"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SandboxOptions:
-    """How to reach the engine, and how many programs run at once."""
+    """Where programs run, and how many at once."""
 
     slots: int | None = None  # None: one per CPU this process may use
+    backend: BackendChoice = BackendChoice.AUTO
     docker_host: str | None = None  # None: DOCKER_HOST, or the local socket
+    runtime: str | None = None  # the engine's, e.g. "runsc"; None: its default. Docker alone has them
+
+    def __post_init__(self) -> None:
+        if self.slots is not None and self.slots < 1:
+            raise ValueError(f"slots must be at least 1, not {self.slots}")
+        if self.runtime is not None and self.backend is BackendChoice.BUBBLEWRAP:
+            raise ValueError(f"runtime={self.runtime!r} is Docker's: choose the backend docker")
+
+    def backends(self) -> tuple[BackendChoice, ...]:
+        """Return what may be used, the strongest first; who asks for a runtime wants nothing weaker."""
+        if self.backend is not BackendChoice.AUTO:
+            return (self.backend,)
+        if self.runtime is not None:
+            return (BackendChoice.DOCKER,)
+        return (BackendChoice.DOCKER, BackendChoice.BUBBLEWRAP)
 
 
 async def open_sandbox(options: SandboxOptions) -> Sandbox:
-    """Open the Docker sandbox and start its containers.
+    """Open the strongest backend of this host that passes its self-check, and start its containers.
 
-    Without an engine or an image the sandbox is returned all the same: its `check`
-    and `run` raise SandboxError with the reason, until a later attempt succeeds.
+    When there is none the sandbox is returned all the same: its `check` and `run` raise
+    SandboxError with the reasons, until a later attempt succeeds.
 
     Raises:
         SandboxError: this is not Linux, so no later attempt can succeed.
-        ValueError: `slots` is less than 1.
     """
     if sys.platform != "linux":
         raise SandboxError(f"the sandbox needs Linux, not {sys.platform}")
     slots = len(os.sched_getaffinity(0)) if options.slots is None else options.slots
-    if slots < 1:
-        raise ValueError(f"slots must be at least 1, not {slots}")
-    engine = Engine(options.docker_host, Owner.this_process())
-    pool = Pool(ContainerSupply(engine, image_tag()), slots)
+    candidates = [partial(_open, choice, options, slots) for choice in options.backends()]
+    sandbox = ChosenSandbox(candidates, slots)
+    await sandbox.settle()
+    return sandbox
+
+
+async def open_unchecked(options: SandboxOptions) -> Sandbox:
+    """Open the first backend of the options as it is, for those who check it themselves."""
+    return await _open(options.backends()[0], options, options.slots or 1)
+
+
+async def _open(choice: BackendChoice, options: SandboxOptions, slots: int) -> Sandbox:
+    backend, name = _backend(choice, options)
+    pool = Pool(ContainerSupply(backend), slots)
     await pool.open()
-    return DockerSandbox(pool, name="docker")
+    return PooledSandbox(pool, name)
+
+
+def _backend(choice: BackendChoice, options: SandboxOptions) -> tuple[Backend, str]:
+    if choice is BackendChoice.BUBBLEWRAP:
+        return BubblewrapBackend(), choice.value
+    engine = Engine(options.docker_host, Owner.this_process())
+    name = f"docker with {options.runtime}" if options.runtime else "docker"
+    return DockerBackend(engine, image_tag(), options.runtime), name

@@ -26,7 +26,7 @@ DECODED_INLINE_BYTES = 16 * 1024  # a few ms of decoding at worst; more would ho
 logger = logging.getLogger(__name__)
 
 
-class DockerSandbox:
+class PooledSandbox:
     """Runs programs in a pool of containers. Implements `sandbox.api.Sandbox`."""
 
     def __init__(self, pool: Pool, name: str) -> None:

@@ -1,16 +1,17 @@
 """Where containers come from and go to: started, reaped, removed, in threads off the event loop.
 
-While the engine cannot be used, attempts are spaced out, and whoever asks in between
-gets the last reason at once. What could not be removed meanwhile is removed when the
-engine is back.
+While the backend (an engine, say) cannot be used, attempts are spaced out, and whoever asks in between
+gets the last reason at once. What could not be removed meanwhile is removed when it is
+back.
 """
 
 import asyncio
 import logging
+from collections.abc import Iterable
+from typing import Protocol
 
 from sandbox.api import SandboxError
-from sandbox.docker import Engine
-from sandbox.worker import Worker, WorkerLostError
+from sandbox.worker import Container, Worker, WorkerLostError
 
 FIRST_RETRY_SECONDS = 0.25
 LAST_RETRY_SECONDS = 8.0
@@ -18,12 +19,23 @@ LAST_RETRY_SECONDS = 8.0
 logger = logging.getLogger(__name__)
 
 
-class ContainerSupply:
-    """Starts and removes containers of one image on one engine."""
+class Backend(Protocol):
+    """Something that can start containers. Both methods block, and raise SandboxError."""
 
-    def __init__(self, engine: Engine, image: str) -> None:
-        self._engine = engine
-        self._image = image
+    def start(self) -> Container:
+        """Start a container and connect to its supervisor."""
+        ...
+
+    def reap(self, lost: Iterable[str]) -> int:
+        """Remove containers whose owner is gone, and those named in `lost`; returns how many."""
+        ...
+
+
+class ContainerSupply:
+    """Starts and removes containers of one backend."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
         self._reason = ""
         self._retry_at = 0.0
         self._retry_seconds = FIRST_RETRY_SECONDS
@@ -72,7 +84,7 @@ class ContainerSupply:
     async def _attempt(self) -> Worker:
         if not self._reaped:
             await self._reap()
-        container = await asyncio.to_thread(self._engine.start_container, self._image)
+        container = await asyncio.to_thread(self._backend.start)
         try:
             return await Worker.attach(container)
         except (SandboxError, WorkerLostError):
@@ -81,7 +93,7 @@ class ContainerSupply:
 
     async def _reap(self) -> None:
         lost = tuple(self._lost)
-        removed = await asyncio.to_thread(self._engine.reap, lost)
+        removed = await asyncio.to_thread(self._backend.reap, lost)
         self._lost.difference_update(lost)
         self._reaped = True
         if removed:

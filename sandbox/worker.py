@@ -1,22 +1,18 @@
 """One container seen from asyncio: a request in, a reply out, one at a time.
 
-Bytes arrive in Docker's framing of attached streams (8-byte header: stream, three
-zeros, length), inside which the supervisor's replies (`sandbox.image.wire`) lie.
-The supervisor is believed; still its lengths are bounded before anything is kept.
+The supervisor's replies (`sandbox.image.wire`) are believed; still their lengths are
+bounded before anything is kept. How the bytes travel is the backend's affair.
 """
 
 import asyncio
-from typing import NamedTuple
+import socket
+from typing import NamedTuple, Protocol
 
-from sandbox.docker import Container
 from sandbox.image.wire import REPLY_BYTES, Kind, Reply, Request
 
 START_SECONDS = 30.0
 GRACE_SECONDS = 10.0  # beyond the wall limit, which the supervisor keeps
 CANCEL_SECONDS = 2.0
-_STREAM_HEADER_BYTES = 8
-_STDERR = 2
-_MAX_STDERR_CHARS = 2000
 
 
 class WorkerLostError(Exception):
@@ -25,6 +21,31 @@ class WorkerLostError(Exception):
 
 class WorkerSilentError(WorkerLostError):
     """No reply within the time the supervisor needs at the very most: it, or the host, hangs."""
+
+
+class Container(Protocol):
+    """A started container of some backend, connected to its supervisor."""
+
+    @property
+    def name(self) -> str:
+        """A name that no other container has."""
+        ...
+
+    def socket(self) -> socket.socket:
+        """Return a socket of the caller's own to the supervisor; raises SandboxError."""
+        ...
+
+    def unframe(self, data: bytes) -> bytes:
+        """Take bytes off that socket; returns what the supervisor wrote in them."""
+        ...
+
+    def last_words(self) -> str:
+        """Return what it said on standard error, as far as known."""
+        ...
+
+    def remove(self) -> None:
+        """Kill it and leave nothing of it. Blocks, and raises SandboxError."""
+        ...
 
 
 class Answer(NamedTuple):
@@ -40,9 +61,7 @@ class Worker(asyncio.Protocol):
     def __init__(self, container: Container) -> None:
         self._container = container
         self._transport: asyncio.WriteTransport | None = None
-        self._framed = bytearray()
-        self._stdout = bytearray()
-        self._stderr = ""
+        self._received = bytearray()
         self._answer: asyncio.Future[Answer] | None = None
         self._max_payload = 0
         self._sequence = 0
@@ -129,34 +148,24 @@ class Worker(asyncio.Protocol):
         self._fail("connection lost")
 
     def data_received(self, data: bytes) -> None:
-        self._framed += data
-        while len(self._framed) >= _STREAM_HEADER_BYTES:
-            end = _STREAM_HEADER_BYTES + int.from_bytes(self._framed[4:8], "big")
-            if len(self._framed) < end:
-                break
-            content = bytes(self._framed[_STREAM_HEADER_BYTES:end])
-            if self._framed[0] == _STDERR:
-                self._stderr = (self._stderr + content.decode("utf-8", "replace"))[-_MAX_STDERR_CHARS:]
-            else:
-                self._stdout += content
-            del self._framed[:end]
+        self._received += self._container.unframe(data)
         self._take_reply()
 
     def _take_reply(self) -> None:
-        if len(self._stdout) < REPLY_BYTES:
+        if len(self._received) < REPLY_BYTES:
             return None
         try:
-            reply = Reply.unpack(bytes(self._stdout[:REPLY_BYTES]))
+            reply = Reply.unpack(bytes(self._received[:REPLY_BYTES]))
         except ValueError as error:
             return self._fail(f"not a reply: {error}")
         end = REPLY_BYTES + reply.payload_bytes
         expected = self._answer is not None and not self._answer.done()
         if not expected or reply.sequence != self._sequence or reply.payload_bytes > self._max_payload:
             return self._fail("a reply that nobody asked for")
-        if len(self._stdout) >= end:
+        if len(self._received) >= end:
             assert self._answer is not None, "checked above"
-            self._answer.set_result(Answer(reply, bytes(self._stdout[REPLY_BYTES:end])))
-            del self._stdout[:end]
+            self._answer.set_result(Answer(reply, bytes(self._received[REPLY_BYTES:end])))
+            del self._received[:end]
         return None
 
     def _fail(self, reason: str) -> None:
@@ -166,4 +175,5 @@ class Worker(asyncio.Protocol):
             self._answer.exception()  # whoever waits gets it; nobody need wait
 
     def _last_words(self, reason: str) -> str:
-        return f"{reason}: {self._stderr.strip()}" if self._stderr.strip() else reason
+        words = self._container.last_words()
+        return f"{reason}: {words}" if words else reason

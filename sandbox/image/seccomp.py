@@ -79,6 +79,10 @@ _PR_SET_NO_NEW_PRIVS, _PR_SET_DUMPABLE, _PR_SET_SECCOMP = 38, 4, 22
 _SECCOMP_MODE_FILTER = 2
 _KILL_PROCESS, _ALLOW, _ERRNO_EPERM = 0x80000000, 0x7FFF0000, 0x00050001
 
+# linux/capability.h, version 3, of the calling process: effective, permitted and inheritable, twice 32 bits
+_CAPABILITY_HEADER = struct.pack("=Ii", 0x20080522, 0)
+_NO_CAPABILITIES = bytes(24)
+
 _LOAD_WORD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _RETURN = 0x20, 0x15, 0x35, 0x06
 _OFFSET_NUMBER, _OFFSET_ARCH = 0, 4
 _X32_BIT = 0x40000000
@@ -123,7 +127,9 @@ class Filter:
         self._libc = ctypes.CDLL(None, use_errno=True)
 
     def install(self) -> None:
-        """Give up privileges and system calls for good; OSError when the kernel refuses."""
+        """Give up capabilities, privileges and system calls for good; OSError when the kernel refuses."""
+        if self._libc.capset(_CAPABILITY_HEADER, _NO_CAPABILITIES) != 0:
+            raise OSError(ctypes.get_errno(), "capset refused")
         self._prctl(_PR_SET_NO_NEW_PRIVS, 1)
         self._prctl(_PR_SET_DUMPABLE, 0)
         self._prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(self._program))

@@ -21,6 +21,7 @@ from sandbox.image.wire import MAX_BODY_BYTES, REQUEST_BYTES, Ending, Kind, Repl
 
 POLL_MS = 10  # how often the CPU clock of a program is read
 EXIT_PATIENCE_MS = 50  # between the end of the result pipe and the end of the process
+OOM_SCORE = 500  # half of the host's memory is added to what each process here seems to use
 STDIN, STDOUT = 0, 1
 
 # Imported once so that programs need not. Each module makes every fork dearer, so only what
@@ -42,6 +43,7 @@ def serve(uid: int) -> None:
     """Serve requests on stdin until it ends. Children run as `uid`, which no one else may use."""
     if sys.flags.hash_randomization:
         sys.exit("PYTHONHASHSEED=0 is not set: two containers would order sets differently")
+    _be_first_to_go()
     for name in COMMON_MODULES:
         importlib.import_module(name)
     os.environ.clear()
@@ -51,6 +53,12 @@ def serve(uid: int) -> None:
     gc.collect()
     gc.freeze()
     supervisor.run()
+
+
+def _be_first_to_go() -> None:
+    """When the host runs out of memory, let the kernel take programs, not servers."""
+    with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123  (no pathlib in here)
+        file.write(str(OOM_SCORE))
 
 
 class Scratch:

@@ -15,20 +15,38 @@ def sandbox(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_fit_host_passes_every_check():
-    done = sandbox("check")
+    done = sandbox("check", "--backend", "docker")
 
-    lines = done.stdout.splitlines()
+    first, *limits, last = done.stdout.splitlines()
     assert done.returncode == 0, done.stdout
-    assert len(lines) == 15
-    assert {line[:5] for line in lines} == {"ok   "}
+    assert (first, last) == ("docker:", "programs run in docker")
+    assert len(limits) == 17
+    assert {line[:7] for line in limits} == {"  ok   "}
 
 
 def test_without_an_engine_the_check_says_so_and_fails(tmp_path: Path):
-    done = sandbox("--docker-host", f"unix://{tmp_path}/no.sock", "check")
+    done = sandbox("--docker-host", f"unix://{tmp_path}/no.sock", "check", "--backend", "docker")
 
     assert done.returncode == 1
-    assert done.stdout.startswith("NO   no Docker Engine answers at unix:///")
+    assert "NO   no Docker Engine answers at unix:///" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("no backend is fit")
     assert "Traceback" not in done.stderr
+
+
+def test_a_runtime_that_the_engine_does_not_know_is_told_with_those_it_knows():
+    done = sandbox("check", "--runtime", "absent")
+
+    assert done.returncode == 1
+    assert "the engine has no runtime 'absent', only " in done.stdout
+    assert "runc" in done.stdout
+    assert "bubblewrap" not in done.stdout  # who asks for a runtime wants nothing weaker
+
+
+def test_a_runtime_without_an_engine_makes_no_sense():
+    done = sandbox("check", "--backend", "bubblewrap", "--runtime", "runsc")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "runtime='runsc'" in done.stderr
 
 
 def test_building_again_does_nothing():

@@ -15,8 +15,8 @@ import pytest_asyncio
 
 import sandbox.pool
 from sandbox.api import Limits, Program, Run, RunStatus, Sandbox, SandboxError, Value
-from sandbox.docker import LABEL, Engine
-from sandbox.opening import SandboxOptions, open_sandbox
+from sandbox.docker import LABEL, DockerBackend, Engine
+from sandbox.opening import BackendChoice, SandboxOptions, open_sandbox
 from sandbox.owner import Owner
 from sandbox.pool import Pool
 from sandbox.supply import ContainerSupply
@@ -40,7 +40,7 @@ def engine() -> Iterator[Any]:
 
 @pytest_asyncio.fixture
 async def one_slot() -> AsyncIterator[Sandbox]:
-    sandbox = await open_sandbox(SandboxOptions(slots=1))
+    sandbox = await open_sandbox(SandboxOptions(slots=1, backend=BackendChoice.DOCKER))
     yield sandbox
     await sandbox.close()
 
@@ -66,68 +66,6 @@ async def until(condition: Any, seconds: float = 20) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_a_program_whose_container_is_killed_runs_again_elsewhere(one_slot: Sandbox, engine: Any):
-    before = own_containers(engine)
-    running = asyncio.create_task(one_slot.run(busy(1), LIMITS))
-    await asyncio.sleep(0.3)
-
-    kill_containers(engine)
-    run = await running
-
-    assert values(run) == [7]
-    assert own_containers(engine) != before
-
-
-async def test_a_program_that_takes_down_two_containers_has_crashed(one_slot: Sandbox, engine: Any):
-    running = asyncio.create_task(one_slot.run(busy(30), LIMITS))
-    first = own_containers(engine)
-    await asyncio.sleep(0.3)
-    kill_containers(engine)
-    await until(lambda: own_containers(engine) not in ([], first))
-    await asyncio.sleep(1)
-    kill_containers(engine)
-
-    run = await running
-
-    assert (run.status, run.detail) == (RunStatus.CRASHED, "took down two containers")
-    assert values(await one_slot.run(SEVEN, LIMITS)) == [7]
-
-
-async def test_a_container_lost_while_idle_is_replaced_unnoticed(one_slot: Sandbox, engine: Any):
-    kill_containers(engine)
-    await asyncio.sleep(0.3)
-
-    await one_slot.check()
-
-    assert values(await one_slot.run(SEVEN, LIMITS)) == [7]
-
-
-async def test_cancelling_kills_the_program_and_keeps_the_container(one_slot: Sandbox, engine: Any):
-    before = own_containers(engine)
-    running = asyncio.create_task(one_slot.run(Program(source="while True: pass", calls=()), LIMITS))
-    await asyncio.sleep(0.3)
-
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    async with asyncio.timeout(5):  # the loop would hold the only slot for 20 s
-        run = await one_slot.run(SEVEN, LIMITS)
-
-    assert values(run) == [7]
-    assert own_containers(engine) == before
-
-
-async def test_callers_that_cancel_at_any_moment_lose_no_slot(one_slot: Sandbox):
-    for milliseconds in range(0, 30, 2):
-        calls = [asyncio.create_task(one_slot.run(SEVEN, LIMITS)) for _ in range(3)]
-        await asyncio.sleep(milliseconds / 1000)
-        for call in calls:
-            call.cancel()
-        await asyncio.gather(*calls, return_exceptions=True)
-
-    assert values(await one_slot.run(SEVEN, LIMITS)) == [7]
-
-
 async def test_the_kernels_memory_limit_kills_the_program_and_not_the_container(
     one_slot: Sandbox, engine: Any
 ):
@@ -141,25 +79,11 @@ async def test_the_kernels_memory_limit_kills_the_program_and_not_the_container(
     assert own_containers(engine) == before
 
 
-async def test_waiting_is_in_order_and_counts_against_no_limit(one_slot: Sandbox):
-    finished: list[int] = []
-
-    async def run(index: int) -> Run:
-        result = await one_slot.run(busy(0.3), Limits(wall_seconds=0.9))
-        finished.append(index)
-        return result
-
-    runs = await asyncio.gather(*(run(index) for index in range(5)))
-
-    assert [values(result) for result in runs] == [[7]] * 5
-    assert finished == [0, 1, 2, 3, 4]
-
-
 async def test_a_container_is_replaced_after_its_share_of_programs(
     engine: Any, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(sandbox.pool, "PROGRAMS_PER_CONTAINER", 3)
-    box = await open_sandbox(SandboxOptions(slots=1))
+    box = await open_sandbox(SandboxOptions(slots=1, backend=BackendChoice.DOCKER))
     before = own_containers(engine)
     try:
         runs = [await box.run(SEVEN, LIMITS) for _ in range(4)]
@@ -172,25 +96,9 @@ async def test_a_container_is_replaced_after_its_share_of_programs(
     assert before != after
 
 
-async def test_closing_leaves_no_container_and_fails_what_runs_and_what_comes(engine: Any):
-    box = await open_sandbox(SandboxOptions(slots=2))
-    running = [asyncio.create_task(box.run(busy(30), LIMITS)) for _ in range(3)]
-    await asyncio.sleep(0.3)
-
-    await box.close()
-    results = await asyncio.gather(*running, return_exceptions=True)
-
-    assert own_containers(engine) == []
-    assert [type(result) for result in results] == [SandboxError] * 3
-    with pytest.raises(SandboxError, match="closed"):
-        await box.run(SEVEN, LIMITS)
-    with pytest.raises(SandboxError, match="closed"):
-        await box.check()
-
-
 async def test_a_missing_image_is_told_with_what_to_do():
     engine = Engine(None, Owner.this_process())
-    pool = Pool(ContainerSupply(engine, "assay-sandbox:absent"), slots=1)
+    pool = Pool(ContainerSupply(DockerBackend(engine, "assay-sandbox:absent", None)), slots=1)
     await pool.open()
 
     with pytest.raises(SandboxError, match="python -m sandbox build"):
@@ -199,7 +107,9 @@ async def test_a_missing_image_is_told_with_what_to_do():
 
 
 async def test_without_an_engine_opening_works_and_running_says_why(tmp_path: Path):
-    box = await open_sandbox(SandboxOptions(slots=2, docker_host=f"unix://{tmp_path}/no.sock"))
+    box = await open_sandbox(
+        SandboxOptions(slots=2, backend=BackendChoice.DOCKER, docker_host=f"unix://{tmp_path}/no.sock")
+    )
 
     with pytest.raises(SandboxError, match=f"^no Docker Engine answers at unix://{tmp_path}/no.sock"):
         await box.check()
@@ -261,7 +171,9 @@ async def test_an_engine_that_goes_away_is_told_at_once_and_used_again_when_it_i
 ):
     proxy = EngineProxy(tmp_path / "engine.sock")
     await proxy.start()
-    box = await open_sandbox(SandboxOptions(slots=2, docker_host=f"unix://{tmp_path}/engine.sock"))
+    box = await open_sandbox(
+        SandboxOptions(slots=2, backend=BackendChoice.DOCKER, docker_host=f"unix://{tmp_path}/engine.sock")
+    )
     running = asyncio.create_task(box.run(busy(30), LIMITS))
     await asyncio.sleep(0.3)
 
@@ -295,7 +207,9 @@ async def test_a_program_is_not_blamed_for_containers_that_were_lost_with_the_en
 ):
     proxy = EngineProxy(tmp_path / "engine.sock")
     await proxy.start()
-    box = await open_sandbox(SandboxOptions(slots=1, docker_host=f"unix://{tmp_path}/engine.sock"))
+    box = await open_sandbox(
+        SandboxOptions(slots=1, backend=BackendChoice.DOCKER, docker_host=f"unix://{tmp_path}/engine.sock")
+    )
     first = own_containers(engine)
     running = asyncio.create_task(box.run(busy(30), LIMITS))
     await asyncio.sleep(0.3)
@@ -316,10 +230,10 @@ async def test_a_program_is_not_blamed_for_containers_that_were_lost_with_the_en
 
 OWNER_SCRIPT = """
 import asyncio
-from sandbox.opening import SandboxOptions, open_sandbox
+from sandbox.opening import BackendChoice, SandboxOptions, open_sandbox
 from sandbox.owner import Owner
 async def main():
-    box = await open_sandbox(SandboxOptions(slots=1))
+    box = await open_sandbox(SandboxOptions(slots=1, backend=BackendChoice.DOCKER))
     await box.check()
     print(Owner.this_process().label(), flush=True)
     await asyncio.sleep(60)
@@ -332,19 +246,38 @@ async def test_a_killed_owners_containers_stop_by_themselves_and_are_removed_by_
     assert process.stdout is not None
     with process, process.stdout:
         label = (await asyncio.to_thread(process.stdout.readline)).strip()
-        living = await open_sandbox(SandboxOptions(slots=1))
+        living = await open_sandbox(SandboxOptions(slots=1, backend=BackendChoice.DOCKER))
         (container,) = own_containers(engine, label)  # a living owner's container is left alone
 
         process.kill()
         process.wait()
         await until(lambda: engine.inspect_container(container)["State"]["Running"] is False)
-        following = await open_sandbox(SandboxOptions(slots=1))
+        following = await open_sandbox(SandboxOptions(slots=1, backend=BackendChoice.DOCKER))
 
     assert own_containers(engine, label) == []
     await living.close()
     await following.close()
 
 
-async def test_slots_below_one_are_refused():
+def test_slots_below_one_are_refused():
     with pytest.raises(ValueError, match="at least 1"):
-        await open_sandbox(SandboxOptions(slots=0))
+        SandboxOptions(slots=0)
+
+
+async def test_the_container_is_created_with_every_restriction(one_slot: Sandbox, engine: Any):
+    details = [engine.inspect_container(container) for container in own_containers(engine)]
+
+    assert len(details) == 1
+    for detail in details:
+        host = detail["HostConfig"]
+        assert detail["Mounts"] == []
+        assert host["NetworkMode"] == "none"
+        assert host["IpcMode"] == "none"
+        assert host["ReadonlyRootfs"] is True
+        assert host["Privileged"] is False
+        assert host["CapDrop"] == ["ALL"]
+        assert sorted(host["CapAdd"]) == ["KILL", "SETGID", "SETUID"]
+        assert host["SecurityOpt"] == ["no-new-privileges"]
+        assert host["PidsLimit"] == 8
+        assert host["Memory"] == host["MemorySwap"] == 2**30
+        assert host["LogConfig"]["Type"] == "none"

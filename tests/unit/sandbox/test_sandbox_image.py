@@ -9,13 +9,13 @@ from typing import cast
 
 import pytest
 
-from sandbox import build
+from sandbox import build, sources
 from sandbox.api import SandboxError
 from sandbox.docker import Engine
 
 
 def test_the_dockerfile_copies_every_file_of_the_context():
-    with tarfile.open(fileobj=io.BytesIO(build.pack_context())) as archive:
+    with tarfile.open(fileobj=io.BytesIO(sources.pack_context())) as archive:
         names = archive.getnames()
         dockerfile = archive.extractfile("Dockerfile")
         assert dockerfile is not None
@@ -24,29 +24,40 @@ def test_the_dockerfile_copies_every_file_of_the_context():
     assert sorted(copied) == sorted(name for name in names if name != "Dockerfile")
 
 
+def test_the_dockerfile_places_files_where_a_jail_has_them():
+    lines = [
+        line.split()[1:]
+        for line in (sources.IMAGE_DIRECTORY / "Dockerfile").read_text().splitlines()
+        if line.startswith("COPY ")
+    ]
+    placed = {f"{target}{name}" for *names, target in lines for name in names}
+
+    assert placed == {f"/opt/assay/{path}" for path in sources.placed_files()}
+
+
 def test_files_in_the_image_are_for_root_alone():
-    with tarfile.open(fileobj=io.BytesIO(build.pack_context())) as archive:
+    with tarfile.open(fileobj=io.BytesIO(sources.pack_context())) as archive:
         entries = archive.getmembers()
 
     assert {(entry.mode, entry.uid, entry.gid) for entry in entries} == {(0o600, 0, 0)}
 
 
 def test_the_context_is_the_same_in_every_build():
-    assert build.pack_context() == build.pack_context()
+    assert sources.pack_context() == sources.pack_context()
 
 
 def test_the_name_of_the_image_changes_with_any_byte_that_goes_into_it(tmp_path, monkeypatch):
-    files = {path.name: path.read_bytes() for path in build.IMAGE_DIRECTORY.iterdir() if path.is_file()}
+    files = {path.name: path.read_bytes() for path in sources.IMAGE_DIRECTORY.iterdir() if path.is_file()}
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
-    before = build.image_tag()
-    monkeypatch.setattr(build, "IMAGE_DIRECTORY", tmp_path)
+    before = sources.image_tag()
+    monkeypatch.setattr(sources, "IMAGE_DIRECTORY", tmp_path)
 
-    same = build.image_tag()
+    same = sources.image_tag()
     (tmp_path / "child.py").write_bytes(files["child.py"] + b"\n")
 
     assert same == before
-    assert build.image_tag() != before
+    assert sources.image_tag() != before
 
 
 class FakeEngine:
@@ -86,7 +97,7 @@ def test_a_base_that_was_asked_for_is_not_replaced_by_another():
 
 
 def test_an_image_that_exists_is_not_built_again():
-    engine, said = FakeEngine(build.image_tag()), list[str]()
+    engine, said = FakeEngine(sources.image_tag()), list[str]()
 
     tag = build.build_image(cast(Engine, engine), build.Base.AUTO, said.append)
 

@@ -7,7 +7,7 @@ import pytest
 from sandbox.api import Limits, Program, RunStatus, SandboxError, Value
 from sandbox.image.wire import Ending, Reply, Request
 from sandbox.pool import Pool
-from sandbox.runner import DockerSandbox
+from sandbox.runner import PooledSandbox
 from sandbox.worker import Answer, WorkerLostError, WorkerSilentError
 
 ANSWER = Answer(Reply(Ending.EXITED, 1), b'["ok",[["v",["i","7"]]]]')
@@ -32,8 +32,8 @@ class FakePool:
             raise SandboxError("no engine")
 
 
-def sandbox(pool: FakePool) -> DockerSandbox:
-    return DockerSandbox(cast(Pool, pool), "test")
+def sandbox(pool: FakePool) -> PooledSandbox:
+    return PooledSandbox(cast(Pool, pool), "test")
 
 
 async def test_one_lost_container_costs_the_program_nothing():

@@ -4,13 +4,12 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator
-from typing import cast
 
 import pytest
 import pytest_asyncio
 
-from sandbox.docker import Container
 from sandbox.image.wire import REQUEST_BYTES, Ending, Kind, Reply, Request
+from sandbox.streams import AttachedStreams
 from sandbox.worker import Worker, WorkerLostError
 
 HELLO = Reply(Ending.HELLO, 0).pack()
@@ -28,9 +27,16 @@ class FakeContainer:
     def __init__(self) -> None:
         self._near, self.far = socket.socketpair()
         self.far.setblocking(False)
+        self._streams = AttachedStreams()
+        self.unframe = self._streams.unframe
+        self.last_words = self._streams.last_words
+        self.name = "fake"
 
     def socket(self) -> socket.socket:
         return self._near
+
+    def remove(self) -> None:
+        self.far.close()
 
     async def receive_request(self) -> tuple[Request, bytes]:
         loop = asyncio.get_running_loop()
@@ -55,7 +61,7 @@ async def container() -> AsyncIterator[FakeContainer]:
 
 async def attach(container: FakeContainer) -> Worker:
     await container.send(framed(HELLO))
-    return await Worker.attach(cast(Container, container))  # the three methods that a worker uses
+    return await Worker.attach(container)
 
 
 @pytest.mark.parametrize("piece", [1, 7, 1000])
@@ -123,7 +129,7 @@ async def test_a_container_that_never_gets_ready_is_lost(container: FakeContaine
     container.far.close()
 
     with pytest.raises(WorkerLostError, match="no seccomp here"):
-        await Worker.attach(cast(Container, container))
+        await Worker.attach(container)
 
 
 async def test_cancelling_tells_the_supervisor_and_drops_the_reply(container: FakeContainer):

@@ -1,30 +1,20 @@
-"""Every way a program can end, in a real container, from a table of programs."""
+"""What every backend owes its callers: how programs end, from a table of programs, and what calls see."""
 
 import asyncio
 import dataclasses
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from sandbox.api import Limits, Program, Raised, RunStatus, Sandbox, Unserializable, Value
-from sandbox.opening import SandboxOptions, open_sandbox
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "sandbox_programs.jsonl"
 PROGRAMS = [json.loads(line) for line in CASES.read_text(encoding="utf-8").splitlines()]
 LIMITS = Limits(cpu_seconds=0.3, wall_seconds=30.0, memory_bytes=256 * 1024 * 1024, result_bytes=64 * 1024)
 
-pytestmark = [pytest.mark.docker, pytest.mark.asyncio(loop_scope="module")]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sandbox(sandbox_image: str) -> AsyncIterator[Sandbox]:
-    sandbox = await open_sandbox(SandboxOptions(slots=2))
-    yield sandbox
-    await sandbox.close()
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.mark.parametrize("case", PROGRAMS, ids=lambda case: case["why"])
