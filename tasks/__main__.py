@@ -1,10 +1,17 @@
-"""`python -m tasks check` grades reference answers; `python -m tasks mix` counts what a mix would hold."""
+"""The commands of this package.
 
+python -m tasks check          grades reference answers
+python -m tasks mix            counts what a mix would hold
+python -m tasks hidden-calls   prepares held-out tests of MBPP
+"""
+
+import json
 import os
 import sys
 import tempfile
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 import tyro
@@ -14,10 +21,11 @@ from reward_client.client import RewardClient
 from reward_client.local import LocalServer
 from tasks.api import Split
 from tasks.check import check, table
-from tasks.datasets import DEFAULT_DATASETS
-from tasks.errors import TasksError
+from tasks.datasets import DATASETS, DEFAULT_DATASETS
+from tasks.errors import SplitAbsentError, TasksError
+from tasks.held_out import with_calls
 from tasks.mixing import Mixture
-from tasks.sources import Directory, Loaded, embedded, load
+from tasks.sources import Directory, Loaded, embedded, load, read_jsonl
 
 # How long a server may take to answer at all, before anything is sent to it.
 _READY_S = 15.0
@@ -61,6 +69,29 @@ def mix_command(
     return 0
 
 
+def hidden_calls_command(*, data_dir: Path, plus: Path, out: Path) -> int:
+    """Write MBPP's rows with calls, which `reward_server.rewards.code.hidden` makes held-out tests of.
+
+    Args:
+        data_dir: directory with mbpp/<split>.jsonl or mbpp_sanitized/<split>.jsonl.
+        plus: MBPP+ in EvalPlus's own format, a JSON object a line.
+        out: directory for the same files, with the columns hidden_calls and other_solutions.
+    """
+    inputs = {str(row["task_id"]).rpartition("/")[2]: row for row in read_jsonl(plus.name, plus)}
+    for dataset, split in product((DATASETS["mbpp"], DATASETS["mbpp_sanitized"]), Split):
+        try:
+            rows = Directory(data_dir).read(dataset, split)
+        except SplitAbsentError:
+            continue
+        target = out / dataset.name / f"{split.value}.jsonl"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        found = [(row, inputs.get(str(row["task_id"]))) for row in rows]
+        written = [row if extra is None else with_calls(row, extra) for row, extra in found]
+        target.write_text("".join(json.dumps(row) + "\n" for row in written), "utf-8")
+        _say(f"{target}: {len(written)} rows, {sum('hidden_calls' in row for row in written)} with calls")
+    return 0
+
+
 def _load(data_dir: Path | None, datasets: Collection[str], *splits: Split) -> Loaded:
     if data_dir is None:
         return load(embedded(), splits=splits, datasets=datasets)
@@ -90,7 +121,9 @@ def _say(line: str) -> None:
 def main() -> int:
     """Run the command; an error that names what to do is printed as one line."""
     try:
-        return tyro.extras.subcommand_cli_from_dict({"check": check_command, "mix": mix_command})
+        return tyro.extras.subcommand_cli_from_dict(
+            {"check": check_command, "hidden-calls": hidden_calls_command, "mix": mix_command}
+        )
     except (TasksError, RewardClientError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -29,6 +29,10 @@ class Row:
     number: int
     columns: Mapping[str, object]
 
+    def has(self, column: str) -> bool:
+        """Say whether the row has a column at all."""
+        return column in self.columns
+
     def text(self, column: str) -> str:
         """Read a string; it may be empty.
 
@@ -69,6 +73,17 @@ class Row:
         if not isinstance(value, bool):
             raise ColumnError(column, f"expected true or false, got {value!r:.80}")
         return value
+
+    def real(self, column: str) -> float:
+        """Read a number.
+
+        Raises:
+            ColumnError: missing, or not a number.
+        """
+        value = self._get(column)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ColumnError(column, f"expected a number, got {value!r:.80}")
+        return float(value)
 
     def identifier(self, column: str) -> str:
         """Read an id, which hub datasets write as a number or a string.

@@ -97,7 +97,7 @@ class Directory:
         stem = self.path / dataset.name / split.value
         lines, table = stem.with_suffix(".jsonl"), stem.with_suffix(".parquet")
         if lines.is_file():
-            return _read_jsonl(f"{dataset.name}/{split.value}", lines)
+            return read_jsonl(f"{dataset.name}/{split.value}", lines)
         if table.is_file():
             return _read_parquet(table)
         raise SplitAbsentError(f"no {lines.name} or {table.name} in {str(stem.parent)!r}")
@@ -108,7 +108,12 @@ def embedded() -> Directory:
     return Directory(Path(__file__).parent / "samples")
 
 
-def _read_jsonl(name: str, path: Path) -> list[Columns]:
+def read_jsonl(name: str, path: Path) -> list[Columns]:
+    """Read one object a line; `name` is for messages.
+
+    Raises:
+        RowsError: a line is not a row.
+    """
     rows: list[Columns] = []
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, start=1):

@@ -2,16 +2,22 @@
 
 The prompt shows the function's name and the first test only; all tests grade. The
 datasets' own prompts name neither, so that a model could only guess what the tests call.
+Two columns that the datasets do not have are read where they are: `hidden_test_list` and
+`reference_cpu_ms`, see `tasks.held_out`.
 """
 
 import ast
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from reward_client.api import CodeReference
 from tasks.adapters.item import Item
 from tasks.api import Demonstration, Domain
 from tasks.rows import ColumnError, Row
+
+# CPU milliseconds of reference solutions that the default budget has no room for: 123 needs 2 to 5 s.
+SLOW_REFERENCES_MS: Mapping[str, float] = MappingProxyType({"123": 4_000.0})
 
 
 def mbpp(row: Row) -> Item:
@@ -35,9 +41,22 @@ def _item(row: Row, *, text: str, setup: str, imports: tuple[str, ...]) -> Item:
         domain=Domain.CODE,
         question=question,
         prompt=f"{question}\nDefine `{name}` so that this holds: {tests[0]}",
-        reference=CodeReference(tests=tests, setup=_lines(setup), imports=imports, entry_point=name),
+        reference=CodeReference(
+            tests=tests,
+            setup=_lines(setup),
+            imports=imports,
+            entry_point=name,
+            hidden_tests=row.texts("hidden_test_list") if row.has("hidden_test_list") else (),
+            reference_cpu_ms=_reference_cpu_ms(row),
+        ),
         demonstration=Demonstration(reasoning=f"I define `{name}`.", answer=code),
     )
+
+
+def _reference_cpu_ms(row: Row) -> float:
+    if row.has("reference_cpu_ms"):
+        return row.real("reference_cpu_ms")
+    return SLOW_REFERENCES_MS.get(row.identifier("task_id"), 0.0)
 
 
 def _lines(source: str) -> str:

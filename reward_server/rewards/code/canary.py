@@ -48,7 +48,7 @@ class Checked:
 
 def load_cases() -> tuple[Case, ...]:
     """Read the cases that ship with this package."""
-    table = resources.files(__package__).joinpath("canary.jsonl").read_text("utf-8")
+    table = resources.files("reward_server.rewards.code").joinpath("canary.jsonl").read_text("utf-8")
     return tuple(_case(json.loads(line)) for line in table.splitlines())
 
 
