@@ -10,15 +10,17 @@ EXIT_MISCONFIGURED = 2
 
 
 def main() -> None:
-    """Run the server until it is told to stop."""
+    """Run the server until it is told to stop, or the self-check alone."""
     # gRPC's own lines say worse what ours say; it reads this when it is imported, so the rest
     # of the server is imported after it.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    from reward_server import config, registry, server, telemetry  # noqa: PLC0415
+    from reward_server import config, registry, self_check, server, telemetry  # noqa: PLC0415
 
     try:
         settings = config.read(sys.argv[1:])
         telemetry.configure(settings.log_format)
+        if settings.self_check:
+            sys.exit(self_check.run())
         factories = registry.with_extras(registry.BUILT_IN, registry.installed_extras())
         asyncio.run(server.serve(settings, factories, registry.WORKER_TASKS))
     except ConfigurationError as error:

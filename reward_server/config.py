@@ -18,6 +18,9 @@ import yaml
 from reward_server.errors import ConfigurationError
 from reward_server.scores import ScoringConfig
 
+# A self-check takes about two seconds of one slot; it must not crowd out the work it guards.
+MIN_SELF_CHECK_EVERY_S = 30.0
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QueueConfig:
@@ -78,6 +81,10 @@ class ServerConfig:
     """File whose content every caller must bring as bearer token; without it all who connect are served."""
     stop_on_stdin_eof: bool = False
     """Also stop when standard input ends, so that a child server never outlives its parent."""
+    self_check: bool = False
+    """Do not serve: run the programs of the self-check, say what came of them, and exit."""
+    self_check_every_s: float = 600.0
+    """Seconds between self-checks while serving; code is refused when one fails, until one passes."""
     log_format: Literal["json", "console"] = "json"
     """One JSON object a line, or coloured text for people."""
     scoring: ScoringConfig = field(default_factory=ScoringConfig)
@@ -89,6 +96,10 @@ class ServerConfig:
         for name in ("deadline_s", "drain_s", "cache_entries"):
             if getattr(self, name) < 0:
                 raise ConfigurationError(f"{name}={getattr(self, name)!r} must not be negative")
+        if not self.self_check_every_s >= MIN_SELF_CHECK_EVERY_S:
+            raise ConfigurationError(
+                f"self_check_every_s={self.self_check_every_s!r} must be at least {MIN_SELF_CHECK_EVERY_S}"
+            )
 
 
 def split_address(address: str) -> tuple[str, int]:

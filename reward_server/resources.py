@@ -6,24 +6,26 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from reward_server.config import QueueConfig
 from reward_server.errors import GraderLostError
+from reward_server.guarded_sandbox import GuardedSandbox
 from reward_server.late_sandbox import LateSandbox
 from reward_server.late_workers import LateWorkers
 from reward_server.registry import Resources
 from reward_server.telemetry import logger
-from sandbox.api import Sandbox, SandboxError
 from sandbox.opening import SandboxOptions, open_sandbox
 
 
 @asynccontextmanager
-async def open_resources(queues: QueueConfig, tasks: Mapping[str, str]) -> AsyncGenerator[Resources]:
-    """Start workers and sandbox, and close them in the end."""
+async def open_resources(
+    queues: QueueConfig, tasks: Mapping[str, str], *, self_check_every_s: float
+) -> AsyncGenerator[Resources]:
+    """Start workers and sandbox, examine the sandbox again and again, and close both in the end."""
     async with AsyncExitStack() as stack:
         workers = await stack.enter_async_context(LateWorkers(tasks, queues.workers))
         stack.push_async_callback(_end, asyncio.create_task(_report_workers(workers)))
         options = SandboxOptions(slots=queues.programs)
-        sandbox = LateSandbox(open_sandbox(options), queues.programs)
+        sandbox = GuardedSandbox(LateSandbox(open_sandbox(options), queues.programs))
         stack.push_async_callback(sandbox.close)
-        stack.push_async_callback(_end, asyncio.create_task(_report_sandbox(sandbox)))
+        stack.push_async_callback(_end, asyncio.create_task(sandbox.watch(self_check_every_s)))
         yield Resources(workers=workers, sandbox=sandbox)
 
 
@@ -35,16 +37,6 @@ async def _report_workers(workers: LateWorkers) -> None:
         logger().error("no_workers", reason=str(error), consequence=consequence)
     else:
         logger().info("workers_ready")
-
-
-async def _report_sandbox(sandbox: Sandbox) -> None:
-    try:
-        await sandbox.check()
-    except SandboxError as error:
-        consequence = "code is answered with SANDBOX failures, the rest is served"
-        logger().warning("no_sandbox", reason=str(error), consequence=consequence)
-    else:
-        logger().info("sandbox_ready", backend=sandbox.name)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

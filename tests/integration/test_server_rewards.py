@@ -146,6 +146,7 @@ def test_without_an_engine_code_is_a_failure_and_the_rest_is_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-engine.sock")
+    monkeypatch.setenv("PATH", str(tmp_path))  # no bubblewrap either
     with LocalServer(tmp_path / "log") as server, RewardClient(server.address) as client:
         (code,) = client.score([sample("code", "def double(x):\n    return 2 * x", CODE)], timeout_s=120.0)
         (choice,) = client.score([sample("choice", "B", CHOICE)], timeout_s=120.0)

@@ -14,7 +14,7 @@ from reward_server.rewards.code.hidden import literal
     [
         *([], [1, "a"], (), (1,), (1, 2), set(), {"a"}, frozenset(), frozenset({1}), {}, {1: (2,)}),
         *(float("nan"), [float("-inf")], {"a": float("inf")}, -0.0, 1e-300, 1j, -5, 2**70),
-        *(None, True, ..., "\\d'\"\n", b"x"),
+        *(None, True, "\\d'\"\n", b"x"),
     ],
     ids=repr,
 )
