@@ -228,7 +228,8 @@ class DockerContainer:
             cap_drop=["ALL"],
             cap_add=["SETUID", "SETGID", "KILL"],
             security_opt=["no-new-privileges"],
-            pids_limit=8,
+            # A runtime with a kernel of its own (gVisor) keeps that kernel's threads in the same group.
+            pids_limit=8 if runtime is None else 1024,
             mem_limit=CONTAINER_BYTES,
             memswap_limit=CONTAINER_BYTES,
             oom_score_adj=500,

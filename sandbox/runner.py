@@ -14,7 +14,7 @@ from sandbox.api import Limits, Program, Run, RunStatus, SandboxError
 from sandbox.image.wire import MAX_BODY_BYTES, Kind, Request
 from sandbox.pool import Pool
 from sandbox.verdict import encode_body, to_run
-from sandbox.worker import Answer, WorkerLostError, WorkerSilentError
+from sandbox.worker import Answer, WorkerFaultError, WorkerLostError
 
 MAX_SOURCE_CHARS = 256 * 1024
 MIN_MEMORY_BYTES = 64 * 1024 * 1024  # the interpreter itself takes a part of it
@@ -77,8 +77,8 @@ class PooledSandbox:
             logger.warning("a sandbox container was lost, running its program again: %s", error)
         try:
             return await self._pool.run(request, body)
-        except WorkerSilentError as error:  # no program can silence the supervisor; a hanging host can
-            raise SandboxError(f"two containers did not answer: {error}") from error
+        except WorkerFaultError as error:
+            raise SandboxError(f"two containers could not run a program: {error}") from error
         except WorkerLostError as error:
             await self._pool.prove()  # an engine that is stopping takes containers down, too
             logger.warning("a program took down two containers: %s", error)

@@ -60,12 +60,13 @@ PROBES = (
         name="no file can be written",
         source=(
             "import os\n"
-            "def probe():\n"
-            "    writable = [path for path, _, _ in os.walk('/') if os.access(path, os.W_OK)]\n"
-            # RLIMIT_MSGQUEUE is 0, so nothing can be made in /dev/mqueue
-            "    return [path for path in writable if not path.startswith(('/proc/', '/dev/mqueue'))]\n"
+            "def create(directory):\n"
+            "    try: return os.open(directory + '/probe', os.O_CREAT | os.O_WRONLY)\n"
+            "    except OSError: return None\n"
+            "def probe(): return [path for path, _, _ in os.walk('/') if create(path) is not None]\n"
         ),
         value=[],
+        limits=Limits(),
     ),
     Probe(
         name="no other process but the supervisor is seen",

@@ -8,7 +8,7 @@ import asyncio
 import socket
 from typing import NamedTuple, Protocol
 
-from sandbox.image.wire import REPLY_BYTES, Kind, Reply, Request
+from sandbox.image.wire import REPLY_BYTES, Ending, Kind, Reply, Request
 
 START_SECONDS = 30.0
 GRACE_SECONDS = 10.0  # beyond the wall limit, which the supervisor keeps
@@ -19,8 +19,8 @@ class WorkerLostError(Exception):
     """The container or its connection is gone, or talks nonsense. Use another one."""
 
 
-class WorkerSilentError(WorkerLostError):
-    """No reply within the time the supervisor needs at the very most: it, or the host, hangs."""
+class WorkerFaultError(WorkerLostError):
+    """Lost by no program's doing: it could not start one, or did not reply in the time it may need."""
 
 
 class Container(Protocol):
@@ -108,7 +108,10 @@ class Worker(asyncio.Protocol):
         self._answer = asyncio.get_running_loop().create_future()
         header = request._replace(sequence=self._sequence, body_bytes=len(body)).pack()
         self._transport.write(header + body)
-        return await self._wait(request.wall_ms / 1000 + GRACE_SECONDS)
+        answer = await self._wait(request.wall_ms / 1000 + GRACE_SECONDS)
+        if answer.reply.ending is Ending.NOT_STARTED:
+            raise WorkerFaultError(f"a program was not started: {answer.payload.decode(errors='replace')}")
+        return answer
 
     async def cancel(self) -> None:
         """Kill the program whose `run` was cancelled, and drop its reply.
@@ -137,7 +140,7 @@ class Worker(asyncio.Protocol):
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(self._answer)
         except TimeoutError as error:
-            raise WorkerSilentError(self._last_words(f"no reply in {seconds:g} s")) from error
+            raise WorkerFaultError(self._last_words(f"no reply in {seconds:g} s")) from error
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport), "a stream socket"

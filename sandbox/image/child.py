@@ -2,8 +2,9 @@
 
 The process is forked by the supervisor and never returns to it. It writes READY when
 all powers are gone and the program is about to be loaded; without that byte the failure
-is ours. Everything after it is untrusted, whoever wrote it: JSON in UTF-8, with lone
-surrogates as they are (as escapes, two of them could join into another character):
+is ours, and what is written instead says why. Everything after it is untrusted, whoever
+wrote it: JSON in UTF-8, with lone surrogates as they are (as escapes, two of them could
+join into another character):
 
     ["ok", [result, ..]]          result: ["v", tagged] | ["e", type, message] | ["u", type]
     ["load", part, type, message] the source, the imports or the setup raised
@@ -11,6 +12,7 @@ surrogates as they are (as escapes, two of them could join into another characte
     ["large"]                     the results are too many to send
 """
 
+import contextlib
 import json
 import os
 import random
@@ -32,7 +34,12 @@ STACK_BYTES = 64 * 1024 * 1024
 
 def run(request: Request, body: bytes, uid: int, result_fd: int, syscalls: Filter) -> None:
     """Run the program of `body` and write its report; the caller exits the process afterwards."""
-    _give_up_power(request, uid, result_fd, syscalls)
+    os.dup2(result_fd, RESULT_FD)
+    try:
+        _give_up_power(request, uid, syscalls)
+    except OSError as error:
+        os.write(RESULT_FD, str(error).encode("utf-8", "replace")[:MAX_MESSAGE_CHARS])
+        return
     program = json.loads(body)
     dumps, write = json.dumps, os.write  # the program may replace what the modules hold
     write(RESULT_FD, READY)
@@ -42,14 +49,16 @@ def run(request: Request, body: bytes, uid: int, result_fd: int, syscalls: Filte
         report = report[write(RESULT_FD, report) :]
 
 
-def _give_up_power(request: Request, uid: int, result_fd: int, syscalls: Filter) -> None:
+def _give_up_power(request: Request, uid: int, syscalls: Filter) -> None:
     null = os.open("/dev/null", os.O_RDWR)
     for fd in range(3):
         os.dup2(null, fd)
-    os.dup2(result_fd, RESULT_FD)
     os.closerange(RESULT_FD + 1, 1024)
     for name, value in _resource_limits(request).items():
         resource.setrlimit(name, (value, value))
+    for name in (resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE):
+        with contextlib.suppress(ValueError):  # gVisor refuses limits of what it does not have
+            resource.setrlimit(name, (0, 0))
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
@@ -65,8 +74,6 @@ def _resource_limits(request: Request) -> dict[int, int]:
         resource.RLIMIT_NOFILE: 16,
         resource.RLIMIT_NPROC: 1,
         resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_MEMLOCK: 0,
-        resource.RLIMIT_MSGQUEUE: 0,
     }
 
 

@@ -107,7 +107,13 @@ class Supervisor:
         watched = _watch(pid, reader, payload, request, started)
         os.close(reader)
         exit_code, cpu_us = _end(pid, watched)
-        results = payload[len(child.READY) : watched.filled if watched.ending is Ending.EXITED else 0]
+        match watched.ending:
+            case Ending.EXITED:
+                results = payload[len(child.READY) : watched.filled]
+            case Ending.NOT_STARTED:
+                results = payload[: min(watched.filled, request.result_bytes)]  # our own words
+            case _:
+                results = payload[:0]
         wall_us = int((time.monotonic() - started) * 1e6)
         reply = Reply(watched.ending, request.sequence, exit_code, cpu_us, wall_us, len(results))
         _write(reply.pack(), results)
@@ -148,10 +154,9 @@ def _watch(pid: int, reader: int, payload: memoryview, request: Request, started
                 _read_cancel()
                 return Watched(Ending.CANCELLED, filled)
             count = os.readv(reader, [payload[filled:]])
-            if count == 0 and filled == 0:
-                sys.exit("a child died before it could load its program")
             if count == 0:
-                return Watched(Ending.EXITED, filled)
+                loading = bytes(payload[: len(child.READY)]) == child.READY
+                return Watched(Ending.EXITED if loading else Ending.NOT_STARTED, filled)
             filled += count
             if filled == len(payload):
                 return Watched(Ending.OUTPUT_LIMIT, filled)

@@ -40,6 +40,7 @@ class Ending(IntEnum):
     WALL_LIMIT = 3
     OUTPUT_LIMIT = 4
     CANCELLED = 5
+    NOT_STARTED = 6  # no byte of the program was run: the container is at fault; the payload says why
 
 
 class Request(NamedTuple):

@@ -8,7 +8,7 @@ from sandbox.api import Limits, Program, RunStatus, SandboxError, Value
 from sandbox.image.wire import Ending, Reply, Request
 from sandbox.pool import Pool
 from sandbox.runner import PooledSandbox
-from sandbox.worker import Answer, WorkerLostError, WorkerSilentError
+from sandbox.worker import Answer, WorkerFaultError, WorkerLostError
 
 ANSWER = Answer(Reply(Ending.EXITED, 1), b'["ok",[["v",["i","7"]]]]')
 PROGRAM = Program(source="", calls=("f()",))
@@ -54,8 +54,8 @@ async def test_two_lost_containers_and_no_third_are_the_engines_doing():
 
 
 async def test_containers_that_do_not_answer_are_the_hosts_doing():
-    with pytest.raises(SandboxError, match="did not answer"):
-        await sandbox(FakePool(WorkerLostError(), WorkerSilentError())).run(PROGRAM, Limits())
+    with pytest.raises(SandboxError, match="could not run a program"):
+        await sandbox(FakePool(WorkerLostError(), WorkerFaultError())).run(PROGRAM, Limits())
 
 
 async def test_no_engine_for_the_second_run_is_told():

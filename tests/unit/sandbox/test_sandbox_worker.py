@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from sandbox.image.wire import REQUEST_BYTES, Ending, Kind, Reply, Request
 from sandbox.streams import AttachedStreams
-from sandbox.worker import Worker, WorkerLostError
+from sandbox.worker import Worker, WorkerFaultError, WorkerLostError
 
 HELLO = Reply(Ending.HELLO, 0).pack()
 REQUEST = Request(Kind.RUN, 0, cpu_ms=1000, wall_ms=1000, memory_bytes=2**28, result_bytes=100)
@@ -150,4 +150,16 @@ async def test_cancelling_tells_the_supervisor_and_drops_the_reply(container: Fa
 
     assert request.kind is Kind.CANCEL
     assert (await second).reply.exit_code == 5
+    worker.close()
+
+
+async def test_a_program_that_could_not_be_started_is_no_fault_of_its_own(container: FakeContainer):
+    worker = await attach(container)
+    running = asyncio.create_task(worker.run(REQUEST, b""))
+    await container.receive_request()
+
+    await container.send(framed(Reply(Ending.NOT_STARTED, 1, payload_bytes=7).pack() + b"no room"))
+
+    with pytest.raises(WorkerFaultError, match="not started: no room"):
+        await running
     worker.close()
