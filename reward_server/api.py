@@ -160,7 +160,8 @@ class RewardInfo:
     """What a reward promises.
 
     `version` is the semantic version alone; the registry adds the hash of code and
-    configuration. `reference` is the type of reference it takes.
+    configuration. `reference` is the type of reference it takes. `compares_siblings` asks for
+    the component "diversity" among the samples of a group (see `siblings`).
     """
 
     name: str
@@ -169,6 +170,7 @@ class RewardInfo:
     measure: Measure
     cost_class: CostClass
     deterministic: bool = True
+    compares_siblings: bool = False
 
 
 class Reward(Protocol):

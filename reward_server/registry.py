@@ -55,11 +55,16 @@ WORKER_TASKS: Mapping[str, str] = MappingProxyType({**math.TASKS})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One reward. `version` is its semantic version and the hash of its code and configuration."""
+    """One reward. `version` is its semantic version and the hash of its code and configuration.
+
+    `deterministic` is what callers are told: false also where a value depends on siblings.
+    The grade before that, which is cached, follows `info.deterministic`.
+    """
 
     reward: Reward
     info: RewardInfo
     version: str
+    deterministic: bool
 
 
 class Registry:
@@ -71,7 +76,13 @@ class Registry:
             info = reward.info
             if info.name in self._entries:
                 raise ConfigurationError(f"two rewards are called {info.name!r}: rename or remove one")
-            self._entries[info.name] = Entry(reward=reward, info=info, version=_version(reward, scoring))
+            alone = not (info.compares_siblings and scoring.diversity_weight)
+            self._entries[info.name] = Entry(
+                reward=reward,
+                info=info,
+                version=_version(reward, scoring),
+                deterministic=info.deterministic and alone,
+            )
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -132,4 +143,6 @@ def installed_extras() -> tuple[EntryPoint, ...]:
 
 def _version(reward: Reward, scoring: ScoringConfig) -> str:
     modules = (type(reward).__module__, "reward_server.rewards.xml_gate", "reward_server.scores")
+    if reward.info.compares_siblings:
+        modules = (*modules, "reward_server.siblings")
     return f"{reward.info.version}+{source_hash(modules, repr(scoring))}"

@@ -25,6 +25,7 @@ from reward_server.pace import Pace
 from reward_server.registry import Entry, Registry
 from reward_server.rewards.xml_gate import Open, open_gate
 from reward_server.scores import ScoringConfig, format_invalid, from_grade, too_long
+from reward_server.siblings import compare_siblings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +69,9 @@ class Scorer:
         self._cache = cache
         self._flights = flights
         self._on_defect = on_defect
+        self._compared = frozenset(
+            entry.info.name for entry in registry.entries if entry.info.compares_siblings
+        )
 
     async def score(self, samples: Sequence[Sample], *, deadline: float) -> list[Outcome]:
         """Grade a batch; what is unfinished at `deadline` (`time.perf_counter`) is a failure.
@@ -80,7 +84,10 @@ class Scorer:
             states = await self._begin(samples, call)
             if tasks := {boarded.flight.task for boarded in call.boarded}:
                 await asyncio.wait(tasks, timeout=max(0.0, deadline - time.perf_counter()))
-            return [state if isinstance(state, Outcome) else _landed(state, call) for state in states]
+            outcomes = [state if isinstance(state, Outcome) else _landed(state, call) for state in states]
+            return await compare_siblings(
+                samples, outcomes, compared=self._compared, scoring=self._scoring, late=lambda: _late(call)
+            )
         finally:
             self._release(call.reserved)
             for boarded in call.boarded:

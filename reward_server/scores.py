@@ -14,7 +14,8 @@ from reward_server.errors import ConfigurationError, InvalidGradeError
 
 MAX_COMPLETION_BYTES = 256 * 1024
 FORMAT = "format"
-_RESERVED = frozenset({FORMAT, *(measure.value for measure in Measure)})
+DIVERSITY = "diversity"
+_RESERVED = frozenset({FORMAT, DIVERSITY, *(measure.value for measure in Measure)})
 # A UTF-8 code point is at most 4 bytes: shorter texts need not be encoded to be measured.
 _SURELY_SHORT = MAX_COMPLETION_BYTES // 4
 
@@ -27,6 +28,8 @@ class ScoringConfig:
     """What an open format gate is worth."""
     task_weight: float = 0.8
     """What full correctness or quality is worth; the two weights sum to 1."""
+    diversity_weight: float = 0.0
+    """The share of its quality that a copy of all its siblings loses (see `siblings`); 0 only reports."""
 
     def __post_init__(self) -> None:
         weights = (self.format_weight, self.task_weight)
@@ -35,6 +38,8 @@ class ScoringConfig:
                 f"scoring.format_weight={weights[0]!r} and scoring.task_weight={weights[1]!r} "
                 "must be in [0, 1] and sum to 1"
             )
+        if not 0.0 <= self.diversity_weight <= 1.0:
+            raise ConfigurationError(f"scoring.diversity_weight={self.diversity_weight!r} must be in [0, 1]")
 
     def digest(self) -> str:
         """Hash everything here that can change a score."""

@@ -111,7 +111,7 @@ def write_reward(entry: Entry, message: pb.RewardInfo) -> None:
     message.minimum = 0.0
     message.maximum = 1.0
     message.reference = _REFERENCE_FIELDS[entry.info.reference]
-    message.deterministic = entry.info.deterministic
+    message.deterministic = entry.deterministic
     message.cost_class = _COSTS[entry.info.cost_class]
 
 

@@ -16,6 +16,7 @@ _INFO = RewardInfo(
     reference=TextReference,
     measure=Measure.QUALITY,
     cost_class=CostClass.INLINE,
+    compares_siblings=True,
 )
 
 
