@@ -220,6 +220,7 @@ class DockerContainer:
             labels=labels,
             runtime=runtime,
             stdin_open=True,
+            stop_signal="SIGKILL",  # nothing in it is worth waiting for when the engine stops
             hostname="sandbox",
             network_mode="none",
             ipc_mode="none",
