@@ -80,15 +80,25 @@ def _grade(faults: list[str | None], suite: Suite, *, all_raised: bool) -> Grade
     if passed == total:
         passes = f"passes {total} of {total} tests"
         return Grade(value=1.0, verdict=Verdict.CORRECT, explanation=passes, components=components)
-    number, fault = next((number, fault) for number, fault in enumerate(faults) if fault is not None)
-    call = suite.assertions[number].call
-    call = call if len(call) <= MAX_CALL_CHARS else call[:MAX_CALL_CHARS] + "..."
     return Grade(
         value=0.0,
         verdict=Verdict.RUNTIME_ERROR if all_raised else Verdict.INCORRECT,
-        explanation=f"test {number + 1} of {total}: {call} {fault}; {passed} of {total} tests pass",
+        explanation=f"{_first_fault(faults, suite)}; {passed} of {total} tests pass",
         components=components,
     )
+
+
+def _first_fault(faults: Sequence[str | None], suite: Suite) -> str:
+    """Say what the first failing test found; of a hidden one only that it fails.
+
+    An explanation may be shown to the model: one hidden value a reply would soon be all of them.
+    """
+    number, fault = next((number, fault) for number, fault in enumerate(faults) if fault is not None)
+    if number >= suite.visible:
+        return f"hidden test {number - suite.visible + 1} of {len(faults) - suite.visible} fails"
+    call = suite.assertions[number].call
+    call = call if len(call) <= MAX_CALL_CHARS else call[:MAX_CALL_CHARS] + "..."
+    return f"test {number + 1} of {len(faults)}: {call} {fault}"
 
 
 def _fault(result: CallResult, assertion: Assertion) -> str | None:

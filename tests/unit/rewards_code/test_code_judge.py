@@ -41,6 +41,12 @@ def test_a_table_of_the_shown_tests_shows_as_a_gap_between_visible_and_hidden() 
     assert grade.components == {"tests_passed": 0.5, "visible": 1.0, "hidden": 0.25}
 
 
+def test_an_explanation_tells_nothing_of_a_hidden_test() -> None:
+    grade = judge(_run(*map(Value, (1, 2, 3, 0, 5, 6))), HALF_HIDDEN)
+
+    assert grade.explanation == "hidden test 2 of 4 fails; 5 of 6 tests pass"
+
+
 def test_hidden_tests_decide_as_much_as_visible_ones() -> None:
     grade = judge(_run(*map(Value, range(1, 7))), HALF_HIDDEN)
 
