@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -79,17 +80,26 @@ class PrivateEngine:
 
 
 @pytest.fixture(scope="module")
-def engine(sandbox_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateEngine]:
+def engine(sandbox_image: str) -> Iterator[PrivateEngine]:
     if shutil.which("dockerd") is None or os.geteuid() != 0:
         missing("an engine of the test's own needs dockerd and root")
-    engine = PrivateEngine(tmp_path_factory.mktemp("engine"))
-    engine.start()
-    try:
-        _copy_base(engine.host)
-        build_image(Engine(engine.host, Owner.this_process()), Base.AUTO, print)
-        yield engine
-    finally:
-        engine.end(signal.SIGTERM)
+    with tempfile.TemporaryDirectory(prefix="assay-engine-") as directory:
+        engine = PrivateEngine(Path(directory))
+        engine.start()
+        try:
+            _copy_base(engine.host)
+            build_image(Engine(engine.host, Owner.this_process()), Base.AUTO, print)
+            yield engine
+        finally:
+            engine.end(signal.SIGTERM)
+            _unmount_all(directory)
+
+
+def _unmount_all(directory: str) -> None:
+    """Unmount what an engine leaves mounted: its own directory always, containers' when it was killed."""
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for mount in sorted((mount for mount in mounts if mount.startswith(directory)), reverse=True):
+        subprocess.run(["umount", mount], check=True)
 
 
 def _copy_base(host: str) -> None:
