@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from reward_server.rewards.math import brackets
+from reward_server.rewards.math import brackets, prose
 from reward_server.rewards.math.literals import base_of, in_base, literal, mixed, repeating
 from reward_server.rewards.math.names import CONSTANTS, FUNCTIONS, GREEK, INVERSES, NAMES
 from reward_server.rewards.math.tokens import Token, TokenKind
@@ -26,7 +26,7 @@ _FRACTIONS = frozenset(("\\frac", "\\dfrac", "\\tfrac", "\\cfrac"))
 _BINOMIALS = frozenset(("\\binom", "\\dbinom", "\\tbinom"))
 _OPENING_COMMANDS = frozenset(("\\{", "\\begin", "\\sqrt", "\\langle", "\\mathbb", "\\boxed"))
 # Longer runs of letters are words, not products of symbols.
-_MOST_SYMBOLS_IN_A_RUN = 3
+MOST_SYMBOLS_IN_A_RUN = 3
 
 
 def starts_factor(parser: "Parser", left: Node) -> bool:
@@ -36,7 +36,7 @@ def starts_factor(parser: "Parser", left: Node) -> bool:
         case TokenKind.NUMBER:
             return not isinstance(left, Number)
         case TokenKind.WORD:
-            return token.text not in ("and", "or")
+            return token.text not in ("and", "or", "to")
         case TokenKind.COMMAND:
             return _starts_atom(token.text)
         case TokenKind.MARK:
@@ -141,11 +141,19 @@ def _word(parser: "Parser", word: str) -> Node:
         return _function(parser, word)
     if word in CONSTANTS:
         return Apply(CONSTANTS[word])
-    if len(word) > _MOST_SYMBOLS_IN_A_RUN:
+    if len(word) > MOST_SYMBOLS_IN_A_RUN:
         raise StrangeAnswerError(f"unknown word {word!r}")
     if len(word) == 1:
         return _subscripted(parser, word)
-    return Apply("mul", tuple(_name(letter) for letter in word))
+    return _product_of_letters(parser, word)
+
+
+def _product_of_letters(parser: "Parser", word: str) -> Node:
+    """Read `xy` as x times y; an index or a power belongs to the last letter alone."""
+    last = _subscripted(parser, word[-1])
+    while parser.accept("^") or parser.accept("**"):
+        last = parser.power(last)
+    return Apply("mul", (*map(_name, word[:-1]), last))
 
 
 def _name(letter: str) -> Node:
@@ -167,10 +175,10 @@ def _subscripted(parser: "Parser", name: str) -> Node:
 
 
 def _text(words: str) -> Node:
-    folded = " ".join(words.strip("() .").split())
+    folded = prose.folded(words)
     if not folded:
         raise StrangeAnswerError("empty text")
-    return Text(folded.lower() if len(folded) > 1 else folded)
+    return Text(folded)
 
 
 def _command(parser: "Parser", command: str) -> Node:

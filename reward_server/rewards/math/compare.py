@@ -27,6 +27,8 @@ from reward_server.rewards.math.tree import (
 
 UNORDERED = (Kind.LIST, Kind.SET)
 _MOST_UNORDERED_ITEMS = 40
+# What looking at two shapes costs, in steps of the meter.
+_OWN_STEPS = 5
 
 
 def compare(sampler: Sampler, gold: Node, answer: Node) -> Match:
@@ -35,13 +37,16 @@ def compare(sampler: Sampler, gold: Node, answer: Node) -> Match:
     Raises:
         TooLargeError: a value is over the limits.
         StrangeAnswerError: a side has no mathematical sense.
+        OverBudgetError: the sampler's meter has run out.
     """
+    sampler.meter.spend(_OWN_STEPS)
     if isinstance(gold, Number) and isinstance(answer, Number):
         return compare_scalars(sampler, gold, answer)
     if gold == answer:
         return Match.EQUAL
     gold, answer = _unnamed(gold, answer)
     gold, answer = (shapes.expanded(_settled(sampler, side)) for side in (gold, answer))
+    gold, answer = shapes.in_shape_of(answer, gold), shapes.in_shape_of(gold, answer)
     if isinstance(gold, Text) or isinstance(answer, Text):
         return known(shapes.spelled(gold) is not None and shapes.spelled(gold) == shapes.spelled(answer))
     if shapes.is_set_of_reals(gold) or shapes.is_set_of_reals(answer):
@@ -123,7 +128,7 @@ def _compare_equations(sampler: Sampler, gold: Node, answer: Node) -> Match:
     names = sorted(symbols(gold))
     if names != sorted(symbols(answer)):
         return Match.DIFFERENT
-    if equations_differ(gold, answer, names):
+    if equations_differ(sampler, gold, answer, names):
         return Match.DIFFERENT
     return sampler.proportional(shapes.difference(gold), shapes.difference(answer), names)
 

@@ -7,7 +7,7 @@ Nothing here ever shows that two answers are equal.
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from reward_server.rewards.math import exact, shapes
+from reward_server.rewards.math import shapes
 from reward_server.rewards.math.points import points
 from reward_server.rewards.math.sampled import Sampler
 from reward_server.rewards.math.tree import (
@@ -35,7 +35,7 @@ def sets_differ(sampler: Sampler, gold: Node, answer: Node) -> bool:
     if len(names) > 1:
         return False
     name = next(iter(names), "x")
-    for value in _reals(name, gold, answer):
+    for value in _reals(sampler, name, gold, answer):
         here = {name: value}
         verdicts = (_holds(sampler, gold, value, here), _holds(sampler, answer, value, here))
         if None not in verdicts and verdicts[0] != verdicts[1]:
@@ -43,7 +43,7 @@ def sets_differ(sampler: Sampler, gold: Node, answer: Node) -> bool:
     return False
 
 
-def equations_differ(gold: Relation, answer: Relation, names: Sequence[str]) -> bool:
+def equations_differ(sampler: Sampler, gold: Relation, answer: Relation, names: Sequence[str]) -> bool:
     """Tell whether a rational point of `y = ...` is no solution of the other equation."""
     for solved, other in ((gold, answer), (answer, gold)):
         left, right = solved.sides[0], solved.sides[-1]
@@ -51,11 +51,11 @@ def equations_differ(gold: Relation, answer: Relation, names: Sequence[str]) -> 
             continue
         for point in points([name for name in names if name != left.name]):
             try:
-                value = exact.rational(right, point)
+                value = sampler.rational(right, point)
                 rest = (
                     None
                     if value is None
-                    else exact.rational(shapes.difference(other), {**point, left.name: value})
+                    else sampler.rational(shapes.difference(other), {**point, left.name: value})
                 )
             except StrangeAnswerError:
                 continue
@@ -64,22 +64,18 @@ def equations_differ(gold: Relation, answer: Relation, names: Sequence[str]) -> 
     return False
 
 
-def _reals(name: str, *sides: Node) -> list[Fraction]:
+def _reals(sampler: Sampler, name: str, *sides: Node) -> list[Fraction]:
     """Return sample points, and points beside the rational ends of the intervals on either side."""
     found = [point[name] for point in points([name])]
     ends: list[Fraction] = []
     for side in sides:
         for interval in shapes.intervals(side) or ():
-            values = (_finite(interval.low), _finite(interval.high))
+            values = (sampler.rational(interval.low), sampler.rational(interval.high))
             ends.extend(value for value in values if value is not None)
     for end in ends[:_MOST_ENDS]:
         found.append(end)
         found.extend(end + sign * apart for apart in _NEAR_AN_END for sign in (1, -1))
     return found
-
-
-def _finite(node: Node) -> Fraction | None:
-    return exact.rational(node)
 
 
 def _holds(sampler: Sampler, node: Node, value: Fraction, here: dict[str, Fraction]) -> bool | None:

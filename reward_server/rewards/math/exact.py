@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from types import MappingProxyType
 
+from reward_server.rewards.math.meter import Meter
 from reward_server.rewards.math.tree import Apply, Node, Number, StrangeAnswerError, Symbol, TooLargeError
 
 # 10**10_000 has 33,220 bits.
@@ -20,10 +21,11 @@ _MAX_ROOT = 64
 NOWHERE: Mapping[str, Fraction] = MappingProxyType({})
 
 
-def rational(node: Node, point: Mapping[str, Fraction] = NOWHERE) -> Fraction | None:
+def rational(node: Node, meter: Meter, point: Mapping[str, Fraction] = NOWHERE) -> Fraction | None:
     """Return the value at a point if it can be had by rational steps alone, else None.
 
     Raises:
+        OverBudgetError: the meter has run out.
         TooLargeError: a step's result would be over `MAX_BITS`.
         StrangeAnswerError: division by zero, or a function outside its domain.
     """
@@ -35,17 +37,18 @@ def rational(node: Node, point: Mapping[str, Fraction] = NOWHERE) -> Fraction | 
         return None
     values: list[Fraction] = []
     for part in node.args:
-        value = rational(part, point)
+        value = rational(part, meter, point)
         if value is None:
             return None
         values.append(value)
-    return _bounded(_applied(node.head, values))
+    return _bounded(_applied(node.head, values, meter))
 
 
-def power(base: Fraction, exponent: Fraction) -> Fraction | None:
+def _power(base: Fraction, exponent: Fraction, meter: Meter) -> Fraction | None:
     """Return base**exponent if rational. An odd root of a negative number is the real one.
 
     Raises:
+        OverBudgetError: the meter has run out.
         TooLargeError: the result would be over `MAX_BITS`.
         StrangeAnswerError: zero to a negative power.
     """
@@ -53,18 +56,20 @@ def power(base: Fraction, exponent: Fraction) -> Fraction | None:
         if exponent < 0:
             raise StrangeAnswerError("zero to a negative power")
         return Fraction(1 if exponent == 0 else 0)
-    size = max(base.numerator.bit_length(), base.denominator.bit_length()) - 1
+    size = _size(base) - 1
     if size * abs(exponent) > MAX_BITS:
         raise TooLargeError("a power with too many digits")
-    root = base if exponent.denominator == 1 else _root(base, exponent.denominator)
+    meter.spend_on_bits(int(size * abs(exponent)) // 4)
+    root = base if exponent.denominator == 1 else _root(base, exponent.denominator, meter)
     # A base of 1 or -1 has size 0, whatever the exponent.
     times = exponent.numerator if size else exponent.numerator % 2
     return None if root is None else root**times
 
 
-def _root(value: Fraction, degree: int) -> Fraction | None:
+def _root(value: Fraction, degree: int, meter: Meter) -> Fraction | None:
     if degree > _MAX_ROOT or (value < 0 and degree % 2 == 0):
         return None
+    meter.spend_on_bits(_size(value), times=degree)
     above = _integer_root(abs(value.numerator), degree)
     below = _integer_root(value.denominator, degree)
     if above is None or below is None:
@@ -84,23 +89,22 @@ def _integer_root(value: int, degree: int) -> int | None:
 
 
 def _bounded(value: Fraction | None) -> Fraction | None:
-    if value is not None and max(value.numerator.bit_length(), value.denominator.bit_length()) > MAX_BITS:
+    if value is not None and _size(value) > MAX_BITS:
         raise TooLargeError("a number with too many digits")
     return value
 
 
-def _applied(head: str, values: list[Fraction]) -> Fraction | None:
+def _applied(head: str, values: list[Fraction], meter: Meter) -> Fraction | None:
     match head, values:
-        case "add", _:
-            return sum(values, Fraction(0))
-        case "mul", _:
-            return _product(values)
+        case (("add" | "mul"), _):
+            return _combined(head, values, meter)
         case "div", [above, below]:
             if not below:
                 raise StrangeAnswerError("division by zero")
+            meter.spend_on_bits(_size(above) + _size(below))
             return above / below
         case "pow", [base, exponent]:
-            return power(base, exponent)
+            return _power(base, exponent, meter)
         case "neg", [value]:
             return -value
         case "degrees", [value]:
@@ -108,18 +112,23 @@ def _applied(head: str, values: list[Fraction]) -> Fraction | None:
         case "percent", [value]:
             return value / 100
         case _:
-            return _function(head, values)
+            return _function(head, values, meter)
 
 
-def _product(values: list[Fraction]) -> Fraction:
-    product = Fraction(1)
-    for value in values:
-        product *= value
-        _bounded(product)
-    return product
+def _combined(head: str, values: list[Fraction], meter: Meter) -> Fraction:
+    total, *others = values
+    for value in others:
+        meter.spend_on_bits(_size(total) + _size(value))
+        total = total + value if head == "add" else total * value
+        _bounded(total)
+    return total
 
 
-def _function(head: str, values: list[Fraction]) -> Fraction | None:
+def _size(value: Fraction) -> int:
+    return max(value.numerator.bit_length(), value.denominator.bit_length())
+
+
+def _function(head: str, values: list[Fraction], meter: Meter) -> Fraction | None:
     match head, values:
         case "max", _:
             return max(values)
@@ -132,32 +141,34 @@ def _function(head: str, values: list[Fraction]) -> Fraction | None:
         case "ceil", [value]:
             return Fraction(math.ceil(value))
         case "log", [value, base]:
-            return _logarithm(value, base)
+            return _logarithm(value, base, meter)
         case "factorial" | "binomial" | "gcd" | "lcm", _:
-            return _of_integers(head, values)
+            return _of_integers(head, values, meter)
         case _:
             return None
 
 
-def _of_integers(head: str, values: list[Fraction]) -> Fraction:
+def _of_integers(head: str, values: list[Fraction], meter: Meter) -> Fraction:
     if any(value.denominator != 1 for value in values):
         raise StrangeAnswerError(f"{head} of a fraction")
     numbers = [int(value) for value in values]
     if head in ("gcd", "lcm"):
+        meter.spend_on_bits(sum(map(_size, values)))
         return Fraction(math.gcd(*numbers) if head == "gcd" else math.lcm(*numbers))
     if any(number < 0 for number in numbers):
         raise StrangeAnswerError(f"{head} of a negative number")
     if max(numbers) > MAX_FACTORIAL:
         raise TooLargeError(f"{head} of a number over {MAX_FACTORIAL}")
+    meter.spend(1 + max(numbers) // 16)
     return Fraction(math.factorial(*numbers) if head == "factorial" else math.comb(*numbers))
 
 
-def _logarithm(value: Fraction, base: Fraction) -> Fraction | None:
+def _logarithm(value: Fraction, base: Fraction, meter: Meter) -> Fraction | None:
     """Return log_base(value) where it is an integer, found by size and then checked exactly."""
     if value <= 0 or base <= 0 or base == 1:
         raise StrangeAnswerError("a logarithm outside its domain")
     guess = round((_log2(value)) / _log2(base))
-    return Fraction(guess) if power(base, Fraction(guess)) == value else None
+    return Fraction(guess) if _power(base, Fraction(guess), meter) == value else None
 
 
 def _log2(value: Fraction) -> float:

@@ -3,37 +3,35 @@
 layer       decides
 text        the same characters, up to spacing and what was peeled off
 numbers     two plain numbers, with their units
-values      shapes, exact rationals, samples at 100 digits
+values      shapes, exact rationals, samples at 100 digits, as far as the meter goes
 algebra     what is left: see `symbolic`, in a worker
 """
 
+import contextlib
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 
+from reward_server.rewards.math import prose
 from reward_server.rewards.math.compare import check_values, compare
-from reward_server.rewards.math.numbers import Measured
+from reward_server.rewards.math.meter import OverBudgetError
+from reward_server.rewards.math.numbers import Measured, read_thousands
 from reward_server.rewards.math.peeling import canonical
-from reward_server.rewards.math.points import POINTS
 from reward_server.rewards.math.reading import PERCENT, bare, read, scaled
 from reward_server.rewards.math.sampled import Match, Sampler
 from reward_server.rewards.math.tokens import MAX_DIGITS
 from reward_server.rewards.math.tree import (
     Apply,
+    HostileAnswerError,
     NoAnswerError,
     Node,
     Number,
     StrangeAnswerError,
+    Symbol,
     Text,
-    children,
     symbols,
 )
 from reward_server.rewards.math.units import Unit
-
-# In steps of about 4 microseconds; more than this is left to a worker.
-MAX_INLINE_STEPS = 500
-_DEAR_STEPS = 8
-_CHEAP_HEADS = frozenset(("add", "mul", "neg", "div", "percent", "degrees", "pi", "e", "i"))
 
 
 class Layer(Enum):
@@ -47,13 +45,21 @@ class Layer(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gold:
-    """A reference as read. `text` is for people, `canonical` for comparison as a string."""
+    """A reference as read. `text` is for people, `canonical` for comparison as a string.
+
+    `node` is what its value is, or the reason why it cannot be read: then only the same
+    string is known to be right.
+    """
 
     text: str
     canonical: str
-    node: Node
-    unit: Unit | None
-    integer: int | None
+    node: Node | str
+    unit: Unit | None = None
+    integer: int | None = None
+
+
+class UnreadGoldError(StrangeAnswerError):
+    """The reference cannot be read, and the answer is not the same string."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,9 +90,15 @@ def read_gold(sampler: Sampler, text: str) -> Gold:
     final = bare(text.rpartition("####")[2])
     if not final:
         raise StrangeAnswerError("empty")
-    measured = read(final)
+    try:
+        measured = read(final)
+    except HostileAnswerError:
+        raise
+    except StrangeAnswerError as error:
+        return Gold(text=final, canonical=canonical(final), node=_unread(final, error))
     node = measured.node
-    if steps(node) <= MAX_INLINE_STEPS:
+    sampler.meter.restart()
+    with contextlib.suppress(OverBudgetError):
         check_values(sampler, node)
     integer: int | None = None
     # A percentage has two values: 100% is 1.
@@ -101,6 +113,24 @@ def read_gold(sampler: Sampler, text: str) -> Gold:
     )
 
 
+def _unread(text: str, error: StrangeAnswerError) -> Node | str:
+    """Return the words of a reference that is no mathematics, or why its notation is not read.
+
+    Raises:
+        StrangeAnswerError: nothing can be compared with it.
+    """
+    if prose.is_words(text):
+        return Text(prose.folded(text))
+    pairs = ("{}", "()", "[]")
+    if (
+        text.isnumeric()
+        or not any(map(str.isalpha, text))
+        or any(text.count(a) != text.count(b) for a, b in pairs)
+    ):
+        raise error
+    return str(error)
+
+
 def judge(sampler: Sampler, gold: Gold, answer: str) -> Judged | Undecided:
     """Judge an answer.
 
@@ -108,68 +138,65 @@ def judge(sampler: Sampler, gold: Gold, answer: str) -> Judged | Undecided:
         NoAnswerError: there is none.
         StrangeAnswerError: the answer cannot be read as one answer.
         HostileAnswerError: the answer is over the limits, or has control characters.
+        UnreadGoldError: only the same string would be known to be right.
     """
     if gold.integer is not None and answer.isdecimal() and answer.isascii() and len(answer) <= MAX_DIGITS:
         return Judged(correct=int(answer) == gold.integer, layer=Layer.NUMBERS, answer=answer)
     text = bare(answer)
     if not text:
         raise NoAnswerError("empty")
-    if canonical(text) == gold.canonical or _same_words(gold, text):
+    if canonical(text) == gold.canonical:
         return Judged(correct=True, layer=Layer.TEXT, answer=text)
-    return _judge_values(sampler, gold, text)
+    if isinstance(gold.node, str):
+        raise UnreadGoldError(gold.node)
+    if isinstance(gold.node, Text):
+        return Judged(correct=prose.folded(text) == gold.node.words, layer=Layer.TEXT, answer=text)
+    if text.isalpha() and len(text) > 1 and text.lower() == gold.canonical.lower():
+        return Judged(correct=True, layer=Layer.TEXT, answer=text)
+    return _judge_values(sampler, gold, gold.node, text)
 
 
-def _judge_values(sampler: Sampler, gold: Gold, text: str) -> Judged | Undecided:
-    measured = read(text)
-    plain = isinstance(gold.node, Number) and isinstance(measured.node, Number)
+def _judge_values(sampler: Sampler, gold: Gold, node: Node, text: str) -> Judged | Undecided:
+    # A gold with a symbol could mean that k.
+    measured = (read_thousands(text) if isinstance(node, Number) else None) or read(text)
+    plain = isinstance(node, Number) and isinstance(measured.node, Number)
     layer = Layer.NUMBERS if plain else Layer.VALUES
-    pairs = _in_one_unit(gold, measured)
+    pairs = _in_one_unit(node, gold.unit, measured)
     if not pairs:
         return Judged(correct=False, layer=layer, answer=text, note=", units differ")
+    sampler.meter.restart()
     unsure: Undecided | None = None
     for left, right in pairs:
-        match = Match.UNKNOWN
-        if plain or steps(left) + steps(right) <= MAX_INLINE_STEPS:
+        try:
             match = compare(sampler, left, right)
+        except OverBudgetError:
+            match = Match.UNKNOWN
         if match is Match.EQUAL:
             return Judged(correct=True, layer=layer, answer=text)
         if match is Match.UNKNOWN:
             unsure = Undecided(gold=left, answer=right, text=text)
-    return unsure or Judged(correct=False, layer=layer, answer=text)
+    return unsure or Judged(correct=False, layer=layer, answer=text, note=_why_not(node, measured.node))
 
 
-def steps(node: Node) -> int:
-    """Estimate what sampling a tree costs, in steps of about 4 microseconds."""
-    once = _steps_once(node)
-    return once * POINTS if symbols(node) else once
+def _why_not(gold: Node, answer: Node) -> str:
+    extra = symbols(answer) - symbols(gold) if isinstance(answer, Apply | Symbol) else frozenset[str]()
+    return f", where {', '.join(sorted(extra))} does not cancel" if extra else ""
 
 
-def _steps_once(node: Node) -> int:
-    own = 1 if not isinstance(node, Apply) or node.head in _CHEAP_HEADS else _DEAR_STEPS
-    return own + sum(_steps_once(part) for part in children(node))
-
-
-def _same_words(gold: Gold, text: str) -> bool:
-    """Compare words without case: "Yes" and "yes"; single letters keep theirs."""
-    if isinstance(gold.node, Text) and len(text) > 1:
-        return " ".join(text.lower().split()) == gold.node.words
-    return len(text) > 1 and text.isalpha() and text.lower() == gold.canonical.lower()
-
-
-def _in_one_unit(gold: Gold, answer: Measured) -> list[tuple[Node, Node]]:
+def _in_one_unit(gold: Node, unit: Unit | None, answer: Measured) -> list[tuple[Node, Node]]:
     """Return the pairs of which one must be equal; none if the units do not go together."""
-    left, right = _kind(gold.unit), _kind(answer.unit)
+    left, right = _kind(unit), _kind(answer.unit)
     if left is None or right is None:
-        pairs = [(gold.node, answer.node)]
+        pairs = [(gold, answer.node)]
         if PERCENT in (left, right):
             hundredth = Fraction(1, 100)
-            percent_side = gold.node if left == PERCENT else answer.node
+            percent_side = gold if left == PERCENT else answer.node
             as_fraction = scaled(_without_decimals(percent_side), hundredth)
-            pairs.append((as_fraction, answer.node) if left == PERCENT else (gold.node, as_fraction))
+            pairs.append((as_fraction, answer.node) if left == PERCENT else (gold, as_fraction))
         return pairs
     if left.dimension != right.dimension:
         return []
-    return [(gold.node, scaled(answer.node, right.scale / left.scale))]
+    return [(gold, scaled(answer.node, right.scale / left.scale))]
 
 
 def _kind(unit: Unit | None) -> Unit | None:

@@ -11,11 +11,11 @@ from fractions import Fraction
 from reward_server.rewards.math.tokens import MAX_DIGITS
 from reward_server.rewards.math.tree import Node, Number, TooLargeError
 from reward_server.rewards.math.units import KNOWN, Unit, lookup, parse_unit
-from reward_server.rewards.math.words import number_from_words
+from reward_server.rewards.math.words import number_before_unit
 
 MAX_EXPONENT = 10_000
 _NUMBER = re.compile(
-    r"""(?P<sign>[-+]?)\s*(?P<money>\\?\$|€|£)?\s*(?P<minus>-?)
+    r"""(?P<sign>[-+]?)\s*(?P<money>\\?\$|€|£|(?:USD|US\$|EUR|GBP)\ ?)?\s*(?P<minus>-?)
     (?P<whole>\d{1,3}(?:,\d{3})+(?!\d)|\d+)?(?P<fraction>\.\d+|\.(?!\d))?
     (?:/\s*(?P<below>\d+)|(?:[eE]|\s*(?:\*|x|\\times|\\cdot)\s*10\s*(?:\^|\*\*)\s*\{?\s*)(?P<exponent>[-+]?\d+)\}?)?
     (?P<rest>.*)""",
@@ -30,7 +30,7 @@ _LARGE = {
     "dozen": 12,
     "hundred": 100,
 }
-_MONEY = {"$": "$", "\\$": "$", "€": "€", "£": "£"}
+_MONEY = {"$": "$", "\\$": "$", "US$": "$", "USD": "$", "€": "€", "EUR": "€", "£": "£", "GBP": "£"}
 _MOST_UNIT_CHARACTERS = 80
 
 
@@ -51,8 +51,7 @@ def read_number(text: str) -> Measured | None:
     found = _NUMBER.match(text)
     assert found is not None  # every part is optional
     if found["whole"] is None and (found["fraction"] or ".") == ".":
-        spelled = number_from_words(text) if text[:1].isalpha() else None
-        return None if spelled is None else Measured(node=Number(spelled))
+        return _spelled(text) if text[:1].isalpha() else None
     value = _value(found)
     if value is None:
         return None
@@ -72,6 +71,16 @@ def read_number(text: str) -> Measured | None:
     return Measured(node=node, unit=unit)
 
 
+def _spelled(text: str) -> Measured | None:
+    """Read `seven`, `seven apples`, `a dozen eggs`."""
+    found = number_before_unit(text)
+    if found is None:
+        return None
+    value, rest = found
+    unit = read_unit(rest) if rest else None
+    return None if rest and unit is None else Measured(node=Number(value), unit=unit)
+
+
 def _priced(node: Node, money: Unit, unit: Unit) -> Measured | None:
     """Read `$5 dollars` as money, `$5 per hour` as a price, and `$5 apples` as neither."""
     if unit == money:
@@ -80,6 +89,16 @@ def _priced(node: Node, money: Unit, unit: Unit) -> Measured | None:
         return None
     dimension = tuple(sorted((*money.dimension, *unit.dimension)))
     return Measured(node=node, unit=Unit(dimension=dimension, scale=money.scale * unit.scale))
+
+
+def read_thousands(text: str) -> Measured | None:
+    """Read `70k` and `$1.5K`; None if the text is not of that form."""
+    if text[-1:] not in ("k", "K"):
+        return None
+    found = read_number(text[:-1])
+    if found is None or not text[-2:-1].isdigit() or not isinstance(found.node, Number):
+        return None
+    return Measured(node=Number(1000 * found.node.value), unit=found.unit)
 
 
 def read_unit(text: str) -> Unit | None:
@@ -139,5 +158,5 @@ def _scaled(value: Number, rest: str) -> tuple[Number, Unit | None] | None:
 
 
 def _money(mark: str) -> Unit:
-    dimension, scale = KNOWN[_MONEY[mark]]
+    dimension, scale = KNOWN[_MONEY[mark.rstrip()]]
     return Unit(dimension=((dimension, 1),), scale=scale)

@@ -9,7 +9,7 @@ import re
 from fractions import Fraction
 from functools import reduce
 
-from reward_server.rewards.math import atoms
+from reward_server.rewards.math import atoms, prose
 from reward_server.rewards.math.literals import in_base
 from reward_server.rewards.math.names import NAMES
 from reward_server.rewards.math.tokens import Token, TokenKind, tokenize
@@ -42,10 +42,10 @@ SEPARATORS = frozenset((",", ";", "and", "or", "\\lor", "\\vee", "\\land", "\\we
 # Operator -> head, how tightly it holds its left operand, and its right one.
 BINARY = {
     "\\cup": ("union", 4, 5), "\\cap": ("intersection", 6, 7), "\\setminus": ("setminus", 4, 5),
-    "\\backslash": ("setminus", 4, 5), ":": ("ratio", 8, 9), "+": ("add", 10, 11), "-": ("sub", 10, 11),
-    "\\pm": ("pm", 10, 11), "\\mp": ("pm", 10, 11), "*": ("mul", 20, 21), "\\cdot": ("mul", 20, 21),
-    "\\times": ("mul", 20, 21), "\\ast": ("mul", 20, 21), "/": ("div", 20, 21), "\\div": ("div", 20, 21),
-    "^": ("pow", 40, 39), "**": ("pow", 40, 39),
+    "\\backslash": ("setminus", 4, 5), ":": ("ratio", 8, 9), "to": ("ratio", 8, 9),
+    "+": ("add", 10, 11), "-": ("sub", 10, 11), "\\pm": ("pm", 10, 11), "\\mp": ("pm", 10, 11),
+    "*": ("mul", 20, 21), "\\cdot": ("mul", 20, 21), "\\times": ("mul", 20, 21), "\\ast": ("mul", 20, 21),
+    "/": ("div", 20, 21), "\\div": ("div", 20, 21), "^": ("pow", 40, 39), "**": ("pow", 40, 39),
 }  # fmt: skip
 IMPLICIT_PRODUCT = 20
 PREFIX = 21
@@ -91,13 +91,16 @@ def _words(text: str) -> Node | None:
     words = found[1].rstrip(".")
     if words.lower() in _REALS:
         return REALS
-    if "\\text" not in text and (len(words) < 3 or words in NAMES or _is_list_of_letters(words)):
+    if "\\text" not in text and (words in NAMES or _is_letters(words)):
         return None
-    return Text(" ".join(words.lower().split()) if len(words) > 1 else words)
+    return Text(prose.folded(words))
 
 
-def _is_list_of_letters(words: str) -> bool:
-    return all(len(word) <= 2 or word in ("and", "or") for word in re.split(r"[ ,]+", words))
+def _is_letters(words: str) -> bool:
+    """Tell letters from words: products of up to three (`abc`), differences (`a-b`), lists of both."""
+    if len(words) <= atoms.MOST_SYMBOLS_IN_A_RUN and words.isalpha():
+        return True
+    return all(len(word) <= 2 or word in ("and", "or") for word in re.split(r"[ ,-]+", words))
 
 
 def _measure(root: Node) -> None:
@@ -223,7 +226,7 @@ class Parser:
             return None
         self.next()
         if head == "pow":
-            return self._power(left)
+            return self.power(left)
         right = self.expression(hold_right)
         if head == "sub":
             return joined("add", left, negated(right))
@@ -232,7 +235,8 @@ class Parser:
             return Collection(Kind.RATIO, (*items, right))
         return joined(head, left, right) if head in ("add", "mul") else Apply(head, (left, right))
 
-    def _power(self, base: Node) -> Node:
+    def power(self, base: Node) -> Node:
+        """Read what follows `^`: an exponent, or the sign for degrees."""
         for name in _DEGREES:
             if self.accept(name):
                 return Apply("degrees", (base,))

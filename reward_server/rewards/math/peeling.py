@@ -15,10 +15,11 @@ _PAIRS = (
     ("*", "*"), ('"', '"'), ("'", "'"),
 )  # fmt: skip
 _LEAD = re.compile(
-    r"(?:(?:so|thus|therefore|hence)[ ,]+)?(?:(?:the|my|our) )?(?:final |correct )?"
-    r"(?:answer|total) *(?:is(?![a-z])|:|=) *:?",
+    r"[*_#]{0,4} ?(?:(?:so|thus|therefore|hence)[ ,]+)?(?:(?:the|my|our) )?(?:final |correct )?"
+    r"(?:(?:answer|total)[*_]{0,2} *(?:is(?![a-z])|:|=) *:?[*_]{0,2}(?![*_])|answer[*_]{0,2} +(?=[-+$\\\d]))",
     re.IGNORECASE,
 )
+_MINUS = re.compile(r"(?:negative|minus) +(?=[\\\d$.])", re.IGNORECASE)
 # Words stay wrapped, for they are compared as words.
 _WRAPPED_NUMBER = re.compile(r"\\(?:text|textbf|mathbf|mathrm|mbox|bf)\s*\{([-+$\d\\.][^{}]*)\}")
 _BOXES = ("\\boxed", "\\fbox")
@@ -28,6 +29,10 @@ _CANCELS = re.compile(
 _SPACE = r"(?:\s|\\left(?![a-z])|\\right(?![a-z])|\\[!,;: ])+"
 # A space between two digits is kept: "4 0" is not 40, and "3 1/2" is not 31/2.
 _SPACING = re.compile(rf"(?<![0-9]){_SPACE}|{_SPACE}(?![0-9])")
+
+
+# How models that were taught a fixed last sentence end.
+_HOPES = ("I hope it is correct", "I hope this is correct")
 
 
 class SeveralAnswersError(StrangeAnswerError):
@@ -40,6 +45,7 @@ def peel(text: str) -> str:
     Raises:
         SeveralAnswersError: no single answer is named.
     """
+    text = _without_hope(text)
     if "####" in text:
         text = _after_marker(text)
     if "\\boxed" in text or "\\fbox" in text:
@@ -64,6 +70,14 @@ def _after_marker(text: str) -> str:
     return after.strip()
 
 
+def _without_hope(text: str) -> str:
+    bare = text.rstrip(" .")
+    for hope in _HOPES:
+        if bare.endswith(hope):
+            return bare[: -len(hope)]
+    return text
+
+
 def _one_layer(text: str) -> str:
     bare = text.strip().rstrip(".,;:").rstrip()
     for left, right in _PAIRS:
@@ -79,6 +93,8 @@ def _one_layer(text: str) -> str:
         return bare[len("\\approx") :]
     if lead := _LEAD.match(bare):
         return bare[lead.end() :]
+    if minus := _MINUS.match(bare):
+        return "-" + bare[minus.end() :]
     return bare
 
 

@@ -4,10 +4,12 @@ import re
 from fractions import Fraction
 
 from reward_server.rewards.math.clean import clean
+from reward_server.rewards.math.compound import read_compound
 from reward_server.rewards.math.numbers import Measured, read_number, read_unit
 from reward_server.rewards.math.parser import parse
 from reward_server.rewards.math.peeling import peel
-from reward_server.rewards.math.tree import Apply, Node, Number, TooLargeError
+from reward_server.rewards.math.prose import without_points
+from reward_server.rewards.math.tree import Apply, Node, Number, StrangeAnswerError, TooLargeError
 from reward_server.rewards.math.units import Unit, lookup
 
 MAX_CHARACTERS = 2_000
@@ -20,7 +22,8 @@ _UNIT_COMMAND = re.compile(
     r"(?:\\[ ,;!]|~|\s)*\\(?:text|mbox|mathrm|textrm|textbf|rm)\s*\{[^{}]*\}"
     r"(?:\^\{?\d\}?|\^\{?\\circ\}?)?\s*$"
 )
-_CLOCK = re.compile(r"(?<![A-Za-z])([AaPp])\.\s?[Mm](?:\.|(?![A-Za-z]))")
+_GROUPED = re.compile(r"[-+$]{0,2}\d{1,3}(?: \d{3})+(?![\d/])", re.ASCII)
+_TWICE = re.compile(r"([\w ,.$-]{1,80}) \(([\w ,.$-]{1,80})\)")
 _LONGEST_UNIT = 80
 _OPEN_ENDED = frozenset("=+-*/^_,(<>{[")
 
@@ -45,11 +48,32 @@ def read(text: str) -> Measured:
         StrangeAnswerError: not of the subset.
         TooLargeError: over the limits.
     """
-    return read_number(text) or _read_expression(text)
+    return read_number(text) or _read_long_number(text) or read_compound(text) or _read_expression(text)
+
+
+def _read_long_number(text: str) -> Measured | None:
+    """Read `70 000`, in groups of exactly three digits, and `15 (fifteen)`, a number said twice.
+
+    Raises:
+        StrangeAnswerError: the two numbers differ.
+    """
+    if " " not in text:
+        return None
+    if grouped := _GROUPED.match(text):
+        return read_number(grouped[0].replace(" ", "") + text[grouped.end() :])
+    if not (twice := _TWICE.fullmatch(text)) or twice[1][-1:].isalpha() == twice[2][-1:].isalpha():
+        return None
+    one, other = read_number(twice[1]), read_number(twice[2])
+    if one is None or other is None:
+        return None
+    values = [each.node.value for each in (one, other) if isinstance(each.node, Number)]
+    if values[0] != values[-1]:
+        raise StrangeAnswerError("two numbers that differ")
+    return one
 
 
 def _read_expression(text: str) -> Measured:
-    text = _CLOCK.sub(r"\1m", text)
+    text = without_points(text)
     if text.count("$") % 2 == 0:
         text = text.replace("$", "")
     body, unit = _split_unit(text.replace("\\(", "").replace("\\)", ""))

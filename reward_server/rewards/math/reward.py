@@ -5,9 +5,15 @@ from functools import lru_cache, partial
 
 from reward_server.api import CostClass, Grade, MathReference, Measure, RewardInfo, Sample, Verdict
 from reward_server.errors import BadReferenceError, GraderTimeoutError
-from reward_server.rewards.math.judge import Gold, Judged, Layer, Undecided, judge, read_gold
+from reward_server.rewards.math.judge import Gold, Judged, Layer, Undecided, UnreadGoldError, judge, read_gold
 from reward_server.rewards.math.sampled import Match, Sampler
-from reward_server.rewards.math.tree import HostileAnswerError, NoAnswerError, StrangeAnswerError, to_json
+from reward_server.rewards.math.tree import (
+    HostileAnswerError,
+    NoAnswerError,
+    Node,
+    StrangeAnswerError,
+    to_json,
+)
 from reward_server.rewards.references import reference_of
 from reward_server.workers import Limit, WorkerBudgetError, WorkerPool
 
@@ -58,6 +64,10 @@ class MathReward:
             return Grade(value=0.0, verdict=Verdict.NO_ANSWER, explanation="the answer is empty")
         except HostileAnswerError as error:
             return rejected(answer, str(error))
+        except UnreadGoldError as error:
+            raise BadReferenceError(
+                f"math reference {shown(gold.text)!r} can only be compared as a string: {error}"
+            ) from error
         except StrangeAnswerError as error:
             return unreadable(answer, str(error))
         return self._by_algebra(gold, found) if isinstance(found, Undecided) else graded(gold, found)
@@ -73,7 +83,7 @@ class MathReward:
         try:
             reply = await self._workers.run(COMPARE, payload, cpu_seconds=CPU_SECONDS)
         except WorkerBudgetError as error:
-            await self._check_alone(gold)
+            await self._check_alone(undecided.gold, gold.text)
             return over_budget(undecided.text, error.limit)
         if "bad_gold" in reply:
             raise BadReferenceError(f"math reference {shown(gold.text)!r} has no value: {reply['bad_gold']}")
@@ -86,13 +96,13 @@ class MathReward:
         correct = match is Match.EQUAL
         return graded(gold, Judged(correct=correct, layer=Layer.ALGEBRA, answer=undecided.text, note=note))
 
-    async def _check_alone(self, gold: Gold) -> None:
+    async def _check_alone(self, gold: Node, text: str) -> None:
         """Find out whose fault a budget is: raise if the reference is too much work by itself."""
         try:
-            await self._workers.run(SIMPLIFY, {"gold": to_json(gold.node)}, cpu_seconds=CPU_SECONDS)
+            await self._workers.run(SIMPLIFY, {"gold": to_json(gold)}, cpu_seconds=CPU_SECONDS)
         except WorkerBudgetError as error:
             raise GraderTimeoutError(
-                f"math reference {shown(gold.text)!r} is too much work even by itself: {error}"
+                f"math reference {shown(text)!r} is too much work even by itself: {error}"
             ) from error
 
 

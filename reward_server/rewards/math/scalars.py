@@ -8,9 +8,8 @@ exact, so 0.33 is not a third and 3.14 is not pi.
 
 from fractions import Fraction
 
-from reward_server.rewards.math import exact
 from reward_server.rewards.math.sampled import Match, Sampler
-from reward_server.rewards.math.tree import EMPTY, REALS, Node, Number, symbols
+from reward_server.rewards.math.tree import EMPTY, REALS, Apply, Node, Number, children, symbols
 
 SHOWN_DIGITS = 6
 ROUNDED_DECIMALS = 3
@@ -23,19 +22,30 @@ def compare_scalars(sampler: Sampler, gold: Node, answer: Node) -> Match:
         TooLargeError: a value is over the limits.
         StrangeAnswerError: a side has no mathematical sense.
     """
-    left, right = exact.rational(gold), exact.rational(answer)
+    left, right = sampler.rational(gold), sampler.rational(answer)
     if left is not None and right is not None:
         return known(left == right or _stands_for(gold, left, answer, right))
     if gold in (EMPTY, REALS) or answer in (EMPTY, REALS):
         return known(gold == answer)
-    names = sorted(symbols(gold))
-    if not symbols(answer) <= set(names):
-        # Words read as products of letters would equal a gold of 0: "not 0".
-        return Match.DIFFERENT
+    own, other = symbols(gold), symbols(answer)
+    names = sorted(own | other)
+    if other - own:
+        # They must cancel, and a zero cancels too much: "not 0" is a product of letters.
+        cancelled = not _times_zero(sampler, answer) and sampler.compare(gold, answer, names) is Match.EQUAL
+        return known(cancelled)
     match = sampler.compare(gold, answer, names)
     if match is Match.DIFFERENT and not names and _shows_irrational(sampler, gold, answer):
         return Match.EQUAL
     return match
+
+
+def _times_zero(sampler: Sampler, node: Node) -> bool:
+    """Tell whether a zero makes other parts of an expression vanish."""
+    if isinstance(node, Apply) and node.head in ("mul", "div", "pow"):
+        vanishing = node.args if node.head == "mul" else node.args[:1]
+        if any(sampler.rational(part) == 0 for part in vanishing):
+            return True
+    return any(_times_zero(sampler, part) for part in children(node))
 
 
 def known(equal: bool) -> Match:

@@ -179,6 +179,40 @@ def _with_sign(node: Node, *, plus: bool) -> Node:
             return node
 
 
+def in_shape_of(model: Node, node: Node) -> Node:
+    """Rewrite `x = 2, y = 3` where the model is a tuple, and `[[1, 2], [3, 4]]` where it is a matrix."""
+    if not isinstance(model, Collection):
+        return node
+    if model.kind is Kind.TUPLE:
+        values = _values_by_name(node)
+        return node if values is None else Collection(Kind.TUPLE, values)
+    if model.kind is Kind.MATRIX:
+        rows = [_bracketed(row) for row in _bracketed(node) or ()]
+        if rows and None not in rows:
+            return Collection(Kind.MATRIX, tuple(Collection(Kind.ROW, row) for row in rows if row))
+    return node
+
+
+def _values_by_name(node: Node) -> tuple[Node, ...] | None:
+    """Return the values of a list of `name = value` whose names are letters in alphabetical order."""
+    if not isinstance(node, Collection) or node.kind is not Kind.LIST:
+        return None
+    named = [(spelled(each.sides[0]), named_value(each)) for each in node.items if isinstance(each, Relation)]
+    names = [name for name, value in named if name is not None and value is not None]
+    if len(names) < len(node.items) or names != sorted(set(names)):
+        return None
+    return tuple(value for _, value in named if value is not None)
+
+
+def _bracketed(node: Node) -> tuple[Node, ...] | None:
+    """Return what square brackets hold; two items were read as an interval."""
+    if isinstance(node, Collection) and node.kind is Kind.TUPLE:
+        return node.items
+    if isinstance(node, Interval) and node.low_closed and node.high_closed:
+        return (node.low, node.high)
+    return None
+
+
 def ratio_as_quotient(node: Node) -> Node:
     """Return `a:b` as `a/b`; anything else as it is."""
     if isinstance(node, Collection) and node.kind is Kind.RATIO and len(node.items) == 2:
@@ -192,7 +226,7 @@ def crossed(one: Collection, other: Collection) -> tuple[Node, ...]:
 
 
 def spelled(node: Node) -> str | None:
-    """Return a node as words if it is words, or one letter."""
+    """Return a node as words if it is words, or letters side by side: `odd` was read as a product."""
     match node:
         case Text(words=words):
             return words
@@ -200,6 +234,12 @@ def spelled(node: Node) -> str | None:
             return name
         case Apply(head=head, args=()) if len(head) == 1:
             return head
+        case Apply(head="mul", args=letters):
+            spellings = [
+                spelled(letter) for letter in letters if not isinstance(letter, Apply) or not letter.args
+            ]
+            whole = "".join(each for each in spellings if each is not None and len(each) == 1)
+            return whole.lower() if len(whole) == len(letters) else None
         case _:
             return None
 

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from reward_server.rewards.math.words import NUMBER_WORDS
+
 # dimension: {scale of the base unit: names}
 _TABLE: dict[str, dict[str, str]] = {
     "length": {
@@ -32,8 +34,8 @@ _TABLE: dict[str, dict[str, str]] = {
     "euro": {"1": "€ euro eur"},
     "pound sterling": {"1": "£ gbp"},
     "angle": {"1": "degree deg °"},
-    "before noon": {"1": "am"},
-    "after noon": {"1": "pm"},
+    "before noon": {"1": "am a.m"},
+    "after noon": {"1": "pm p.m"},
     "percent": {"1": "% percent percentage"},
 }  # fmt: skip
 
@@ -46,12 +48,14 @@ sq square cubic cu unit units
 _FORBIDDEN_WORDS = """
 or and not no nor but maybe perhaps possibly probably is are was were isn wrong incorrect false than to if
 either between plus minus times x something else never less fewer greater least most up about around
-approximately roughly unless any except without divided over point half hundred thousand million billion
-trillion dozen sqrt pi
+approximately roughly january february march april may june july august september october november
+december unless any except without divided over point dozen sqrt pi
 """
 _FILLERS = frozenset(_FILLER_WORDS.split())
-_FORBIDDEN = frozenset(_FORBIDDEN_WORDS.split())
+_FORBIDDEN = frozenset(_FORBIDDEN_WORDS.split()) | NUMBER_WORDS
 _MOST_WORDS = 6
+# Less than this are symbols: 5/x is not five per x.
+_SHORTEST_NOUN = 3
 _WRITTEN_OUT = {"mph": "mile/hour", "kph": "km/hour", "kmh": "km/hour"}
 _COMPOUNDS = re.compile(r"\b(?:mph|kph|kmh)\b", re.IGNORECASE)
 _PARTS = re.compile(r"([A-Za-z$€£¢%°.]+)(?:\^\{?(-?\d)\}?)?|/|\s+")
@@ -121,7 +125,10 @@ def parse_unit(text: str) -> Unit | None:
         elif word in _POWERS:
             pending = _POWERS[word]
         elif word not in _FILLERS or (word == "in" and (exponent != 1 or len(words) == 1)):
-            dimension, size = lookup(word) or (singular(word), Fraction(1))
+            known = lookup(word)
+            if known is None and len(word) < _SHORTEST_NOUN:
+                return None
+            dimension, size = known or (singular(word), Fraction(1))
             power = sign * pending * exponent
             powers[dimension] = powers.get(dimension, 0) + power
             scale *= size**power

@@ -15,6 +15,21 @@ _PARTS = {
     "eighth": 8, "ninth": 9, "tenth": 10,
 }  # fmt: skip
 _MOST_WORDS = 12
+# What no unit is called: "seven eight" is no seven. A quarter may be a coin.
+_ORDINALS = frozenset((*_PARTS, *(f"{part}s" for part in _PARTS))) - {"quarter", "quarters"}
+NUMBER_WORDS = frozenset((*_SMALL, *_TENS, *_LARGE, "hundred")) | _ORDINALS
+
+
+def number_before_unit(text: str) -> tuple[Fraction, str] | None:
+    """Return the number that the first words spell, as many as do, and what follows them."""
+    words = text.split()
+    if len(words) > _MOST_WORDS:
+        return None
+    for count in range(len(words), 0, -1):
+        value = number_from_words(" ".join(words[:count]))
+        if value is not None:
+            return value, " ".join(words[count:])
+    return None
 
 
 def number_from_words(text: str) -> Fraction | None:

@@ -39,6 +39,11 @@ def table(name: str) -> list[Case]:
     return [Case(**json.loads(line)) for line in (CASES / name).read_text().splitlines()]
 
 
+def labelled() -> list[Case]:
+    """The table written with the grader, and the one written without looking at it."""
+    return table("math_cases.jsonl") + table("math_fresh.jsonl")
+
+
 def sample(gold: str) -> Sample:
     return Sample(
         sample_id="1", reward="math", prompt="", completion="", reference=MathReference(answer=gold)
@@ -73,6 +78,18 @@ async def test_every_case_of_the_category_gets_its_verdict(reward: MathReward, c
 
 
 @IN_ONE_LOOP
+@pytest.mark.parametrize("category", sorted({case.category for case in table("math_fresh.jsonl")}))
+async def test_cases_written_without_looking_at_the_grader_are_right_or_wrong_as_labelled(
+    reward: MathReward, category: str
+) -> None:
+    cases = [case for case in table("math_fresh.jsonl") if case.category == category]
+    grades = [(case, await grade(reward, case.gold, case.answer)) for case in cases]
+    wrong = [(case, found) for case, found in grades if (found.value == 1.0) != (case.verdict == "CORRECT")]
+
+    assert wrong == []
+
+
+@IN_ONE_LOOP
 @pytest.mark.parametrize("category", sorted({case.category for case in table("math_hostile.jsonl")}))
 async def test_no_hostile_answer_is_ever_correct_or_a_failure(reward: MathReward, category: str) -> None:
     cases = [case for case in table("math_hostile.jsonl") if case.category == category]
@@ -84,7 +101,7 @@ async def test_no_hostile_answer_is_ever_correct_or_a_failure(reward: MathReward
 
 @IN_ONE_LOOP
 async def test_every_gold_is_right_against_itself(reward: MathReward) -> None:
-    golds = {case.gold for case in table("math_cases.jsonl")}
+    golds = {case.gold for case in labelled()}
     wrong = [gold for gold in golds if (await grade(reward, gold, gold)).value != 1.0]
 
     assert wrong == []
@@ -102,6 +119,8 @@ async def test_every_gold_is_right_against_itself(reward: MathReward) -> None:
         ("5", "9^{9^9}", "answer 9^{9^9} is refused: a power with too many digits"),
         ("5", "5\x00", "answer 5\x00 is refused: control characters"),
         ("5", "", "the answer is empty"),
+        ("July 4", "July 5", "answer July 5 differs from July 4 (text)"),
+        ("5", "x+5", "answer x+5 differs from 5, where x does not cancel (values)"),
     ],
 )
 async def test_the_explanation_says_what_was_compared_and_how(
@@ -112,12 +131,25 @@ async def test_the_explanation_says_what_was_compared_and_how(
 
 @IN_ONE_LOOP
 @pytest.mark.parametrize(
-    "gold", ["", "   ", "####", "\\frac{", "1/0", "9^{9^{9^9}}", "x" * 3000, "5\x00", "1 2 3"]
+    "gold",
+    ["", "   ", "####", "\\frac{", "1/0", "9^{9^{9^9}}", "x" * 3000, "5\x00", "1 2 3", "(5", "*"],
 )
 async def test_an_unusable_gold_is_our_failure_whatever_the_answer(reward: MathReward, gold: str) -> None:
     for answer in ("5", gold):
         with pytest.raises(BadReferenceError, match="math reference"):
             reward.grade(sample(gold), answer)
+
+
+@IN_ONE_LOOP
+@pytest.mark.parametrize("gold", ["\\lim_{x\\to 0} x", "\\sum_{k=1}^n k", "y''+y=0", "5 or maybe 6"])
+async def test_a_gold_in_notation_that_is_not_read_can_only_be_met_by_the_same_string(
+    reward: MathReward, gold: str
+) -> None:
+    assert (await grade(reward, gold, f"$ {gold} $")).verdict is Verdict.CORRECT
+    assert (await grade(reward, gold, "")).verdict is Verdict.NO_ANSWER
+    assert (await grade(reward, gold, "5\x00")).verdict is Verdict.REJECTED
+    with pytest.raises(BadReferenceError, match="only be compared as a string"):
+        await grade(reward, gold, "5")
 
 
 @IN_ONE_LOOP
@@ -223,5 +255,5 @@ async def test_a_lost_worker_is_our_failure() -> None:
 
 
 def test_the_tables_are_large_enough_to_mean_something() -> None:
-    assert len(table("math_cases.jsonl")) >= 300
-    assert len(table("math_hostile.jsonl")) >= 80
+    assert len(labelled()) >= 1000
+    assert len(table("math_hostile.jsonl")) >= 150

@@ -1,0 +1,184 @@
+"""The value of a tree at a point, to about 100 digits.
+
+Where nothing names the imaginary unit, symbols are real and so is every part of an
+expression with them: a part that is not has no value there. So `sqrt(a) sqrt(b)` is
+`sqrt(ab)`, for both have a value only where `a` and `b` are not negative.
+"""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from mpmath.ctx_mp import MPContext  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
+
+from reward_server.rewards.math import exact
+from reward_server.rewards.math.meter import Meter
+from reward_server.rewards.math.tree import Apply, Node, Number, StrangeAnswerError, Symbol, TooLargeError
+
+BITS = 350
+# Base-2 magnitude of an imaginary part that is only rounding.
+_REAL_BELOW = -260
+# Beyond these, a step costs time or memory out of proportion.
+_MAX_MAGNITUDE = 1 << 17
+_MAX_ARGUMENT_MAGNITUDE = 512
+# In steps of the meter, for 350 bits.
+_ARITHMETIC_STEPS = 5
+_FUNCTION_STEPS = 30
+
+# mpmath has no type stubs; its numbers are `Any` here and in `sampled` only.
+Value = Any
+
+
+class UndefinedError(StrangeAnswerError):
+    """No value at this point: a pole, or outside a function's domain."""
+
+
+# Their names in this package and in mpmath agree.
+_ELEMENTARY = frozenset(
+    ("sin", "cos", "tan", "cot", "sec", "csc", "asin", "acos", "atan", "sinh", "cosh", "tanh", "ln")
+)
+
+
+class Evaluator:
+    """Evaluates trees in its own arithmetic context, so that nothing global is set."""
+
+    def __init__(self, meter: Meter) -> None:
+        context: Any = MPContext()
+        context.prec = BITS
+        self._mp = context
+        self._meter = meter
+
+    def value(self, node: Node, point: Mapping[str, Fraction], *, real: bool = False) -> Value:
+        """Return the value at a point; if `real`, every part must be real.
+
+        Raises:
+            UndefinedError: there is none at this point.
+            TooLargeError: a part is over the limits.
+            StrangeAnswerError: the node is no number.
+            OverBudgetError: the meter has run out.
+        """
+        match node:
+            case Number(value=value):
+                return self.number(value)
+            case Symbol(name=name):
+                return self.number(point[name])
+            case Apply(args=()):
+                return self._constant(node.head)
+            case Apply():
+                found = self._applied(node, [self.value(part, point, real=real) for part in node.args])
+                return self._checked(found, real=real)
+            case _:
+                raise StrangeAnswerError("a collection where a number should be")
+
+    def number(self, value: Fraction) -> Value:
+        return self._mp.mpf(value.numerator) / value.denominator
+
+    def magnitude(self, value: Value) -> float:
+        """Return about log2 |value|, minus infinity for zero."""
+        return float("-inf") if not value else float(self._mp.mag(value))
+
+    def is_infinite(self, value: Value) -> bool:
+        return bool(self._mp.isinf(value))
+
+    def is_real(self, value: Value) -> bool:
+        return self.is_infinite(value) or self.magnitude(self._mp.im(value)) < _REAL_BELOW
+
+    def real_part(self, value: Value) -> Value:
+        return self._mp.re(value)
+
+    def _constant(self, head: str) -> Value:
+        match head:
+            case "pi":
+                return +self._mp.pi
+            case "e":
+                return +self._mp.e
+            case "i":
+                return self._mp.mpc(0, 1)
+            case "infinity":
+                return self._mp.inf
+            case _:
+                raise StrangeAnswerError(f"{head} where a number should be")
+
+    def _checked(self, value: Value, *, real: bool) -> Value:
+        if self._mp.isnan(value):
+            raise UndefinedError("no value")
+        if not self._mp.isinf(value) and self.magnitude(value) > _MAX_MAGNITUDE:
+            raise TooLargeError("a number with too many digits")
+        if real and not self.is_real(value):
+            raise UndefinedError("a part that is not real")
+        return value
+
+    def _applied(self, node: Apply, values: list[Value]) -> Value:
+        self._meter.spend(_ARITHMETIC_STEPS)
+        match node.head, values:
+            case "add", _:
+                return self._mp.fsum(values)
+            case "mul", _:
+                return self._mp.fprod(values)
+            case "div", [above, below]:
+                if not below:
+                    raise UndefinedError("division by zero")
+                return above / below
+            case "neg", [value]:
+                return -value
+            case "degrees", [value]:
+                return value
+            case "percent", [value]:
+                return value / 100
+            case "pow", [base, exponent]:
+                return self._power(base, exponent, exact.rational(node.args[1], self._meter))
+            case _:
+                return self._function(node, values)
+
+    def _power(self, base: Value, exponent: Value, rational: Fraction | None) -> Value:
+        self._meter.spend(_FUNCTION_STEPS)
+        if not base:
+            if not self._mp.re(exponent) > 0:
+                raise UndefinedError("zero to a power that is not positive")
+            return base
+        if (
+            abs(self.magnitude(base)) * abs(exponent) > _MAX_MAGNITUDE
+            or self.magnitude(exponent) > _MAX_MAGNITUDE
+        ):
+            raise TooLargeError("a power with too many digits")
+        real = self._mp.re(base)
+        if rational is not None and self._mp.im(base) == 0 and real < 0 and rational.denominator % 2:
+            root = -self._mp.root(-real, rational.denominator)
+            return root**rational.numerator
+        return self._mp.power(base, exponent)
+
+    def _function(self, node: Apply, values: list[Value]) -> Value:
+        self._meter.spend(_FUNCTION_STEPS)
+        if any(not self._mp.isfinite(v) or self.magnitude(v) > _MAX_ARGUMENT_MAGNITUDE for v in values):
+            raise TooLargeError(f"{node.head} of too large a number")
+        value = values[0]
+        if node.head in _ELEMENTARY:
+            if _is_degrees(node.args[0]):
+                value = value * self._mp.pi / 180
+            return self._elementary(node.head, value)
+        match node.head, values:
+            case "log", [_, base]:
+                below = self._elementary("ln", base)
+                if not below:
+                    raise UndefinedError("a logarithm to base one")
+                return self._elementary("ln", value) / below
+            case "abs", _:
+                return abs(value)
+            case (("floor" | "ceil"), _):
+                return getattr(self._mp, node.head)(value)
+            case (("max" | "min"), _):
+                if not all(self.is_real(each) for each in values):
+                    raise UndefinedError("no order among complex numbers")
+                return (max if node.head == "max" else min)(values, key=self._mp.re)
+            case _:
+                raise UndefinedError(f"{node.head} is not sampled")
+
+    def _elementary(self, name: str, value: Value) -> Value:
+        try:
+            return getattr(self._mp, name)(value)
+        except (ZeroDivisionError, ValueError) as error:
+            raise UndefinedError(f"{name} has no value here") from error
+
+
+def _is_degrees(node: Node) -> bool:
+    return isinstance(node, Apply) and node.head == "degrees"
