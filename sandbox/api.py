@@ -16,7 +16,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """What one program may use. CPU time decides; wall time is a lenient backstop."""
+    """What one program may use. CPU time decides; wall time ends only a program that sleeps."""
 
     cpu_seconds: float = 2.0
     wall_seconds: float = 10.0

@@ -7,12 +7,16 @@ import pytest
 
 from reward_server.api import CodeReference, Grade, Sample, Verdict
 from reward_server.rewards.code import CodeReward
-from sandbox.opening import SandboxOptions, open_sandbox
+from sandbox.api import Limits
+from sandbox.opening import open_sandbox
+from sandbox.options import SandboxOptions
 
 pytestmark = pytest.mark.docker
 
 PROGRAMS = 24
 SLOTS = 6  # more than most test machines have CPUs, so that programs share them
+# Of wall time less than a program needs while it shares a CPU: only sleeping may cost it.
+LIMITS = Limits(wall_seconds=0.5)
 # Burns CPU time, not wall time, so that the work is the same on every machine.
 HEAVY = """
 import time
@@ -27,7 +31,7 @@ def f(n):
 async def test_a_burst_of_heavy_programs_has_no_false_timeouts(sandbox_image: str) -> None:
     sandbox = await open_sandbox(SandboxOptions(slots=SLOTS))
     try:
-        reward = CodeReward(sandbox)
+        reward = CodeReward(sandbox, limits=LIMITS)
         grades = await asyncio.gather(*(_grade(reward, number) for number in range(PROGRAMS)))
     finally:
         await sandbox.close()

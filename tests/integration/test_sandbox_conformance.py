@@ -109,6 +109,24 @@ async def test_a_burst_of_busy_programs_has_no_false_timeouts(sandbox: Sandbox):
     assert {run.results for run in runs} == {(Value(499999500000),)}
 
 
+async def test_a_program_that_computes_meets_its_cpu_limit_and_no_wall_limit(sandbox: Sandbox):
+    source = """
+import time
+def f():
+    while time.process_time() < 0.4: pass
+    return 7
+def g():
+    while True: pass
+"""
+    limits = Limits(cpu_seconds=1.0, wall_seconds=0.05)
+
+    done = await sandbox.run(Program(source=source, calls=("f()",)), limits)
+    endless = await sandbox.run(Program(source=source, calls=("g()",)), limits)
+
+    assert done.results == (Value(7),)
+    assert endless.status is RunStatus.CPU_LIMIT
+
+
 async def test_source_over_the_size_limit_is_the_programs_fault(sandbox: Sandbox):
     run = await sandbox.run(Program(source="#" * 300_000, calls=()), LIMITS)
 
