@@ -18,6 +18,7 @@ from pathlib import Path
 from reward_client.client import RewardClient
 from reward_client.local import LocalServer
 from reward_client.retries import Retry
+from trainer import huge_pages
 from trainer.config import ConfigurationError, TrainConfig, parse
 from trainer.progress import Progress
 from trainer.run_directory import RunDirectory, choose
@@ -84,4 +85,5 @@ def _fail(message: str, *, status: int) -> int:
 
 
 if __name__ == "__main__":
+    huge_pages.ensure()
     sys.exit(main())
