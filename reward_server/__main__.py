@@ -20,7 +20,7 @@ def main() -> None:
         settings = config.read(sys.argv[1:])
         telemetry.configure(settings.log_format)
         if settings.self_check:
-            sys.exit(self_check.run())
+            sys.exit(self_check.run(settings.sandbox_options(slots=1)))
         factories = registry.with_extras(registry.BUILT_IN, registry.installed_extras())
         asyncio.run(server.serve(settings, factories, registry.WORKER_TASKS))
     except ConfigurationError as error:

@@ -17,6 +17,7 @@ import yaml
 
 from reward_server.errors import ConfigurationError
 from reward_server.scores import ScoringConfig
+from sandbox.options import BackendChoice, SandboxOptions
 
 # A self-check takes about two seconds of one slot; it must not crowd out the work it guards.
 MIN_SELF_CHECK_EVERY_S = 30.0
@@ -85,6 +86,10 @@ class ServerConfig:
     """Do not serve: run the programs of the self-check, say what came of them, and exit."""
     self_check_every_s: float = 600.0
     """Seconds between self-checks while serving; code is refused when one fails, until one passes."""
+    sandbox: Literal["auto", "docker", "bubblewrap"] = "auto"
+    """Where programs run: the strongest that withstands its probes, or the one named and no other."""
+    sandbox_runtime: str | None = None
+    """The Docker Engine's runtime, e.g. runsc for gVisor; without it the engine's default."""
     log_format: Literal["json", "console"] = "json"
     """One JSON object a line, or coloured text for people."""
     scoring: ScoringConfig = field(default_factory=ScoringConfig)
@@ -93,6 +98,8 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         split_address(self.listen)
+        if self.sandbox_runtime is not None and self.sandbox == "bubblewrap":
+            raise ConfigurationError("sandbox_runtime is the Docker Engine's: choose sandbox=docker or auto")
         for name in ("deadline_s", "drain_s", "cache_entries"):
             if getattr(self, name) < 0:
                 raise ConfigurationError(f"{name}={getattr(self, name)!r} must not be negative")
@@ -100,6 +107,10 @@ class ServerConfig:
             raise ConfigurationError(
                 f"self_check_every_s={self.self_check_every_s!r} must be at least {MIN_SELF_CHECK_EVERY_S}"
             )
+
+    def sandbox_options(self, slots: int) -> SandboxOptions:
+        """Return where programs run, and how many at once."""
+        return SandboxOptions(slots=slots, backend=BackendChoice(self.sandbox), runtime=self.sandbox_runtime)
 
 
 def split_address(address: str) -> tuple[str, int]:

@@ -4,28 +4,26 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from reward_server.config import QueueConfig
+from reward_server.config import ServerConfig
 from reward_server.errors import GraderLostError
 from reward_server.guarded_sandbox import GuardedSandbox
 from reward_server.late_sandbox import LateSandbox
 from reward_server.late_workers import LateWorkers
 from reward_server.registry import Resources
 from reward_server.telemetry import logger
-from sandbox.opening import SandboxOptions, open_sandbox
+from sandbox.opening import open_sandbox
 
 
 @asynccontextmanager
-async def open_resources(
-    queues: QueueConfig, tasks: Mapping[str, str], *, self_check_every_s: float
-) -> AsyncGenerator[Resources]:
+async def open_resources(config: ServerConfig, tasks: Mapping[str, str]) -> AsyncGenerator[Resources]:
     """Start workers and sandbox, examine the sandbox again and again, and close both in the end."""
     async with AsyncExitStack() as stack:
-        workers = await stack.enter_async_context(LateWorkers(tasks, queues.workers))
+        workers = await stack.enter_async_context(LateWorkers(tasks, config.queues.workers))
         stack.push_async_callback(_end, asyncio.create_task(_report_workers(workers)))
-        options = SandboxOptions(slots=queues.programs)
-        sandbox = GuardedSandbox(LateSandbox(open_sandbox(options), queues.programs))
+        slots = config.queues.programs
+        sandbox = GuardedSandbox(LateSandbox(open_sandbox(config.sandbox_options(slots)), slots))
         stack.push_async_callback(sandbox.close)
-        stack.push_async_callback(_end, asyncio.create_task(sandbox.watch(self_check_every_s)))
+        stack.push_async_callback(_end, asyncio.create_task(sandbox.watch(config.self_check_every_s)))
         yield Resources(workers=workers, sandbox=sandbox)
 
 

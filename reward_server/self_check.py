@@ -8,17 +8,18 @@ from reward_server.errors import SandboxUnavailableError
 from reward_server.rewards.code import CodeReward
 from reward_server.rewards.code.canary import Checked, complaint, examine, load_cases
 from sandbox.api import SandboxError
-from sandbox.opening import SandboxOptions, open_sandbox
+from sandbox.opening import open_sandbox
+from sandbox.options import SandboxOptions
 
 
-def run() -> int:
+def run(options: SandboxOptions) -> int:
     """Run the canary without serving, print a table, and return the exit code: 0 when all is well."""
-    return asyncio.run(_run())
+    return asyncio.run(_run(options))
 
 
-async def _run() -> int:
+async def _run(options: SandboxOptions) -> int:
     try:
-        sandbox = await open_sandbox(SandboxOptions(slots=1))
+        sandbox = await open_sandbox(options)
         try:
             checked = await examine(CodeReward(sandbox), load_cases())
         finally:

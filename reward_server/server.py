@@ -45,7 +45,7 @@ async def serve(config: ServerConfig, factories: Mapping[str, Factory], tasks: M
     server, address = listen(config)
     async with (
         stop.on_stdin_eof() if config.stop_on_stdin_eof else nullcontext(),
-        open_resources(config.queues, tasks, self_check_every_s=config.self_check_every_s) as resources,
+        open_resources(config, tasks) as resources,
         running(server, config, build(factories, resources, config.scoring), stop),
     ):
         if config.address_file is not None:

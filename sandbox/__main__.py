@@ -9,7 +9,8 @@ from sandbox.api import CallResult, Limits, Program, Raised, Run, RunStatus, San
 from sandbox.build import Base, build_image
 from sandbox.docker import Engine
 from sandbox.hostcheck import check_host
-from sandbox.opening import BackendChoice, SandboxOptions, open_sandbox
+from sandbox.opening import open_sandbox
+from sandbox.options import BackendChoice, SandboxOptions
 from sandbox.owner import Owner
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from sandbox.api import SandboxError
 from sandbox.bubblewrap import dotted, host_version, require_host
 from sandbox.docker import Engine
-from sandbox.opening import BackendChoice, SandboxOptions, open_unchecked
+from sandbox.opening import open_unchecked
+from sandbox.options import BackendChoice, SandboxOptions
 from sandbox.owner import Owner
 from sandbox.selfcheck import probe_all
 from sandbox.sources import image_tag

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from reward_server.api import CodeReference, Grade, Sample
 from reward_server.rewards.code import CodeReward
 from sandbox.api import Limits
-from sandbox.opening import SandboxOptions, open_sandbox
+from sandbox.opening import open_sandbox
+from sandbox.options import SandboxOptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from sandbox.api import Sandbox, SandboxError
 from sandbox.bubblewrap import require_host
 from sandbox.build import Base, build_image
 from sandbox.docker import Engine
-from sandbox.opening import BackendChoice, SandboxOptions, open_sandbox
+from sandbox.opening import open_sandbox
+from sandbox.options import BackendChoice, SandboxOptions
 from sandbox.owner import Owner
 from tests.conftest import missing
 from tests.integration.supervisors import supervisors

@@ -6,7 +6,7 @@ from pathlib import Path
 import docker
 
 from sandbox.docker import LABEL
-from sandbox.opening import BackendChoice
+from sandbox.options import BackendChoice
 from sandbox.owner import Owner
 
 

@@ -14,7 +14,8 @@ from reward_server.errors import BadReferenceError
 from reward_server.rewards.code import CodeReward
 from reward_server.rewards.code.hidden import Derived, Problem, derive
 from sandbox.api import Sandbox
-from sandbox.opening import SandboxOptions, open_sandbox
+from sandbox.opening import open_sandbox
+from sandbox.options import SandboxOptions
 from tasks.held_out import with_calls
 from tests.integration.code_reward_grader import Grader
 

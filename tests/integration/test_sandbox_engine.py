@@ -20,7 +20,8 @@ import pytest_asyncio
 from sandbox.api import Limits, Program, Run, Sandbox, SandboxError, Value
 from sandbox.build import BASE_REPOSITORY, Base, build_image
 from sandbox.docker import LABEL, Engine
-from sandbox.opening import BackendChoice, SandboxOptions, open_sandbox
+from sandbox.opening import open_sandbox
+from sandbox.options import BackendChoice, SandboxOptions
 from sandbox.owner import Owner
 from sandbox.selfcheck import probe_all
 from tests.conftest import missing

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from sandbox.api import Limits, Program, RunStatus, Sandbox, Value
-from sandbox.opening import BackendChoice, SandboxOptions, open_sandbox
+from sandbox.opening import open_sandbox
+from sandbox.options import BackendChoice, SandboxOptions
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -16,7 +16,8 @@ import pytest_asyncio
 import sandbox.pool
 from sandbox.api import Limits, Program, Run, RunStatus, Sandbox, SandboxError, Value
 from sandbox.docker import LABEL, DockerBackend, Engine
-from sandbox.opening import BackendChoice, SandboxOptions, open_sandbox
+from sandbox.opening import open_sandbox
+from sandbox.options import BackendChoice, SandboxOptions
 from sandbox.owner import Owner
 from sandbox.pool import Pool
 from sandbox.supply import ContainerSupply
@@ -230,7 +231,8 @@ async def test_a_program_is_not_blamed_for_containers_that_were_lost_with_the_en
 
 OWNER_SCRIPT = """
 import asyncio
-from sandbox.opening import BackendChoice, SandboxOptions, open_sandbox
+from sandbox.opening import open_sandbox
+from sandbox.options import BackendChoice, SandboxOptions
 from sandbox.owner import Owner
 async def main():
     box = await open_sandbox(SandboxOptions(slots=1, backend=BackendChoice.DOCKER))

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from sandbox.api import Limits, Program, Run, RunStatus, Sandbox, SandboxError, Value
-from sandbox.opening import BackendChoice, SandboxOptions, open_sandbox
+from sandbox.opening import open_sandbox
+from sandbox.options import BackendChoice, SandboxOptions
 
 SEVEN = Program(source="def f(): return 7", calls=("f()",))
 LIMITS = Limits(cpu_seconds=20, wall_seconds=30)

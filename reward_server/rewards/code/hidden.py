@@ -32,7 +32,8 @@ from reward_server.rewards.code.assertions import parse_suite
 from reward_server.rewards.code.compare import Tolerance, difference
 from reward_server.rewards.code.judge import judge
 from sandbox.api import CallResult, Limits, Program, Run, RunStatus, Sandbox, Value
-from sandbox.opening import SandboxOptions, open_sandbox
+from sandbox.opening import open_sandbox
+from sandbox.options import SandboxOptions
 
 MAX_TEST_CHARS: Final = 2_000
 MAX_CHARS: Final = 32 * 1024  # of all hidden tests of a row: they travel with every sample

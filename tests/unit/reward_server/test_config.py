@@ -6,6 +6,7 @@ import pytest
 
 from reward_server.config import ServerConfig, is_loopback, read, split_address
 from reward_server.errors import ConfigurationError
+from sandbox.options import BackendChoice
 
 
 def write(directory: Path, text: str) -> str:
@@ -93,3 +94,24 @@ def test_only_what_stays_on_this_machine_is_loopback(host: str, loopback: bool) 
 def test_an_address_needs_a_host_and_a_port(address: str) -> None:
     with pytest.raises(ConfigurationError, match="HOST:PORT"):
         split_address(address)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "backend", "runtime"),
+    [
+        ([], BackendChoice.AUTO, None),
+        (["--sandbox", "bubblewrap"], BackendChoice.BUBBLEWRAP, None),
+        (["--sandbox", "docker", "--sandbox-runtime", "runsc"], BackendChoice.DOCKER, "runsc"),
+    ],
+)
+def test_the_sandbox_is_the_one_named(
+    arguments: list[str], backend: BackendChoice, runtime: str | None
+) -> None:
+    options = read(arguments).sandbox_options(slots=3)
+
+    assert (options.slots, options.backend, options.runtime) == (3, backend, runtime)
+
+
+def test_a_runtime_of_the_engine_is_refused_where_no_engine_is_used() -> None:
+    with pytest.raises(ConfigurationError, match="sandbox_runtime"):
+        read(["--sandbox", "bubblewrap", "--sandbox-runtime", "runsc"])
