@@ -2,7 +2,7 @@
 #
 # Variables (environment or command line):
 #   ACCELERATOR=cpu|cuda|tpu   which JAX `make setup` installs
-#   CONFIG=tiny|gemma3_1b|FILE what `make train` trains
+#   CONFIG=tiny|tiny_rows|gemma3_1b  what `make train` trains: tiny, or tiny_rows with DATA_DIR
 #   DATA_DIR=DIR               local datasets under the hub's column names
 #   REWARD_ADDRESS=HOST:PORT   a running reward server; unset: one is started and stopped
 #   RUN=DIR                    which run `make eval` and `make generate` read (runs/latest)
@@ -13,7 +13,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 ACCELERATOR ?= cpu
-CONFIG ?= tiny
+CONFIG ?= $(if $(DATA_DIR),tiny_rows,tiny)
 RUN ?= runs/latest
 ARGS ?=
 
