@@ -162,17 +162,17 @@ def _watch(pid: int, reader: int, payload: memoryview, request: Request, started
                 return Watched(Ending.OUTPUT_LIMIT, filled)
         if time.clock_gettime(cpu_clock) * 1000 > request.cpu_ms:
             return Watched(Ending.CPU_LIMIT, filled)
-        if (time.monotonic() - started) * 1000 > request.wall_ms and not _wants_cpu(pid):
+        if (time.monotonic() - started) * 1000 > request.wall_ms and _sleeps(pid):
             return Watched(Ending.WALL_LIMIT, filled)
 
 
-def _wants_cpu(pid: int) -> bool:
-    """Tell a program that computes, or waits for its turn to, from one that sleeps.
+def _sleeps(pid: int) -> bool:
+    """Tell a program that sleeps or was stopped from one that computes, waits to, or has just ended.
 
     On a busy machine an honest program may get no CPU for long; its CPU budget ends it all the same.
     """
     with open(f"/proc/{pid}/stat", "rb") as stat:  # noqa: PTH123  (no pathlib in here)
-        return stat.read().rpartition(b") ")[2].startswith(b"R")
+        return stat.read().rpartition(b") ")[2].startswith((b"S", b"T", b"t"))
 
 
 def _has_exited(pid: int) -> bool:
