@@ -8,9 +8,9 @@ from reward_server.config import ServerConfig
 from reward_server.errors import GraderLostError
 from reward_server.guarded_sandbox import GuardedSandbox
 from reward_server.late_sandbox import LateSandbox
-from reward_server.late_workers import LateWorkers
 from reward_server.registry import Resources
 from reward_server.telemetry import logger
+from reward_server.workers.pool import WorkerPool
 from sandbox.opening import open_sandbox
 
 
@@ -18,7 +18,8 @@ from sandbox.opening import open_sandbox
 async def open_resources(config: ServerConfig, tasks: Mapping[str, str]) -> AsyncGenerator[Resources]:
     """Start workers and sandbox, examine the sandbox again and again, and close both in the end."""
     async with AsyncExitStack() as stack:
-        workers = await stack.enter_async_context(LateWorkers(tasks, config.queues.workers))
+        workers = await stack.enter_async_context(WorkerPool(tasks))
+        workers.start(config.queues.workers)
         stack.push_async_callback(_end, asyncio.create_task(_report_workers(workers)))
         slots = config.queues.programs
         sandbox = GuardedSandbox(LateSandbox(open_sandbox(config.sandbox_options(slots)), slots))
@@ -27,7 +28,7 @@ async def open_resources(config: ServerConfig, tasks: Mapping[str, str]) -> Asyn
         yield Resources(workers=workers, sandbox=sandbox)
 
 
-async def _report_workers(workers: LateWorkers) -> None:
+async def _report_workers(workers: WorkerPool) -> None:
     try:
         await workers.ready()
     except GraderLostError as error:

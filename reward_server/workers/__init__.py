@@ -1,9 +1,12 @@
 """Warm child processes for CPU-bound work that may have to be killed.
 
-    pool     the parent's side: who works, who waits, who is killed and replaced
-    child    the child's entry: limits, imports, then one task after another
-    frames   the pipe protocol both speak: a length, then JSON
-    errors   what a caller of the pool can meet
+    pool         the parent's side: who works, who waits, who is killed and replaced
+    zygote       the warm process that workers are forked from, seen from the parent
+    zygote_main  its entry: imports everything once, then forks
+    child        a fork: limits, then one task after another
+    process      a worker, seen from the parent: asked, watched, killed
+    frames       the protocol of pool and worker: a length, then JSON
+    errors       what a caller of the pool can meet
 
 A computer-algebra system cannot be interrupted from a thread or by an alarm, so
 the only reliable budget is a process that is killed. Importing this package never

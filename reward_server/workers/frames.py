@@ -1,10 +1,9 @@
-"""The pipe protocol of parent and child: four bytes of length, then that much JSON.
+"""The protocol of pool and worker: four bytes of length, then that much JSON.
 
 Lengths are big-endian and bounded on both sides, so that neither can make the other
 allocate without limit. Nothing is pickled: a child that was taken over can send data,
 never code.
 
-    child  -> parent   {"ready": true} once, or {"broken": reason} and exit
     parent -> child    {"task": name, "payload": JSON}
     child  -> parent   {"result": JSON} | {"memory": true} | {"raised": type, "message": text}
                        each with {"retire": bool}: whether the child wants to be replaced

@@ -1,8 +1,8 @@
 """The parent's side: who works, who waits, who is killed and replaced.
 
-One child more than may work at once is kept, so that the place of a killed one is
-taken at once by a spare while the replacement is still importing. Callers wait in
-order of arrival, and waiting counts against nobody's budget.
+One worker more than may work at once is kept, so that the place of a killed one is
+taken at once while the kernel clears it away. Callers wait in order of arrival, and
+waiting counts against nobody's budget.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from reward_server.errors import GraderLostError
 from reward_server.workers import frames
 from reward_server.workers.errors import WorkerTaskError
 from reward_server.workers.process import ChildProcess
+from reward_server.workers.zygote import Zygote
 
 SPARES = 1
 
@@ -28,9 +29,11 @@ class WorkerPool:
         self._tasks = dict(tasks)
         self._turns = asyncio.Semaphore(0)
         self._idle: asyncio.Queue[ChildProcess | GraderLostError] = asyncio.Queue()
-        self._children: set[ChildProcess] = set()
+        self._children: dict[ChildProcess, Zygote] = {}
         self._background: set[asyncio.Task[None]] = set()
-        self._started = False
+        self._starting: asyncio.Task[None] | None = None
+        self._zygote: Zygote | None = None
+        self._zygote_turn = asyncio.Lock()
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -41,26 +44,33 @@ class WorkerPool:
     ) -> None:
         await self.close()
 
-    async def start(self, size: int) -> None:
-        """Start `size` workers and a spare; returns when the first `size` are warm.
+    def start(self, size: int) -> asyncio.Task[None]:
+        """Begin to start `size` workers and a spare; `run` waits for them, and so can the caller.
 
         Raises:
             ValueError: `size` is less than 1.
-            GraderLostError: a worker cannot be started; the message says why.
+            GraderLostError: workers cannot be started (from the task); the message says why.
         """
         if size < 1:
             raise ValueError(f"a worker pool needs at least 1 worker, not {size}")
-        started = await asyncio.gather(*(self._start_child() for _ in range(size)), return_exceptions=True)
-        for child in started:
-            if isinstance(child, BaseException):
-                await self.close()
-                raise child
-            self._idle.put_nowait(child)
-        for _ in range(SPARES):
-            self._in_background(self._add_child())
-        self._started = True
-        for _ in range(size):
-            self._turns.release()
+        self._starting = asyncio.create_task(self._start(size))
+        return self._starting
+
+    async def ready(self) -> None:
+        """Return when the workers are warm.
+
+        Raises:
+            GraderLostError: they cannot be started, or the pool is not open; the message says why.
+        """
+        if self._starting is None:
+            raise GraderLostError("the worker pool was not started")
+        try:
+            # Shielded: one caller that leaves must not end the start that others wait for.
+            await asyncio.shield(self._starting)
+        except asyncio.CancelledError:
+            if self._starting.cancelled() and self._closed:
+                raise GraderLostError("the worker pool is closed") from None
+            raise
 
     async def run(self, task: str, payload: object, *, cpu_seconds: float) -> Any:
         """Return the result of a task. Cancelling the call kills its worker.
@@ -77,8 +87,7 @@ class WorkerPool:
         if task not in self._tasks:
             raise KeyError(f"no task {task!r}; known: {sorted(self._tasks)}")
         frames.encode({"task": task, "payload": payload})
-        if not self._started:
-            raise GraderLostError("the worker pool was not started")
+        await self.ready()
         async with self._turns:
             try:
                 return await self._run_once(task, payload, cpu_seconds)
@@ -90,10 +99,14 @@ class WorkerPool:
     async def close(self) -> None:
         """Kill every worker; calls in progress and waiting ones raise `GraderLostError`."""
         self._closed = True
-        for task in self._background:
+        ending = [*self._background, *([self._starting] if self._starting else [])]
+        for task in ending:
             task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
-        await asyncio.gather(*(self._end(child) for child in tuple(self._children)))
+        await asyncio.gather(*ending, return_exceptions=True)
+        for child in tuple(self._children):
+            await self._end(child)
+        if self._zygote is not None:
+            await self._zygote.close()
         # Wakes one waiting caller, who wakes the next: see `_take`.
         self._idle.put_nowait(GraderLostError("the worker pool is closed"))
         self._turns.release()
@@ -125,16 +138,30 @@ class WorkerPool:
             if isinstance(worker, GraderLostError):
                 self._in_background(self._add_child())
                 raise worker
-            return worker
+            if not worker.is_gone:
+                return worker
+            self._in_background(self._replace(worker))
 
-    async def _start_child(self) -> ChildProcess:
-        child = await ChildProcess.start(self._tasks)
-        self._children.add(child)
+    async def _start(self, size: int) -> None:
+        for _ in range(size + SPARES):
+            self._idle.put_nowait(await self._fork())
+        for _ in range(size):
+            self._turns.release()
+
+    async def _fork(self) -> ChildProcess:
+        async with self._zygote_turn:
+            if self._zygote is None or self._zygote.lost:
+                if self._zygote is not None:
+                    await self._zygote.close()
+                self._zygote = await Zygote.start(self._tasks)
+            zygote = self._zygote
+        child = await zygote.fork()
+        self._children[child] = zygote
         return child
 
     async def _add_child(self) -> None:
         try:
-            self._idle.put_nowait(await self._start_child())
+            self._idle.put_nowait(await self._fork())
         except GraderLostError as error:
             # Waiters must not wait for ever: one of them fails with it and tries the next start.
             self._idle.put_nowait(error)
@@ -145,8 +172,9 @@ class WorkerPool:
             await self._add_child()
 
     async def _end(self, child: ChildProcess) -> None:
-        await child.end()
-        self._children.discard(child)
+        zygote = self._children.pop(child, None)
+        if zygote is not None:
+            await zygote.end(child)
 
     def _in_background(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

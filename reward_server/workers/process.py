@@ -1,4 +1,4 @@
-"""One child process, seen from the parent: started, asked, watched, killed.
+"""One worker process, seen from the parent: asked, watched, killed.
 
 The CPU clock of the child is read from outside, so a computation that never returns
 to Python is measured as well as one that does.
@@ -6,20 +6,15 @@ to Python is measured as well as one that does.
 
 import asyncio
 import contextlib
-import json
 import os
-import sys
+import signal
 import time
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Mapping
 from typing import Any
 
 from reward_server.errors import GraderLostError
 from reward_server.workers import frames
 from reward_server.workers.errors import Limit, WorkerBudgetError, WorkerTaskError
 
-# Importing and warming up a computer-algebra system on a busy machine.
-START_SECONDS = 60.0
 # Wall time is only a backstop: under load it says more about us than about the task.
 WALL_FACTOR = 10.0
 
@@ -27,46 +22,16 @@ WALL_FACTOR = 10.0
 class ChildProcess:
     """A warm child that performs one task at a time."""
 
-    def __init__(self, process: Process) -> None:
-        self._process = process
+    def __init__(self, pid: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.pid = pid
         self.wants_to_retire = False
+        self._reader = reader
+        self._writer = writer
 
     @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @classmethod
-    async def start(cls, tasks: Mapping[str, str]) -> "ChildProcess":
-        """Start a child and wait until it has imported and warmed up every task.
-
-        Raises:
-            GraderLostError: it could not be started.
-        """
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-B", "-m", "reward_server.workers.child", json.dumps(dict(tasks))),
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=DEVNULL,
-                # Nothing of the server's environment: it may hold credentials.
-                env={"PYTHONPATH": os.pathsep.join(sys.path), "LC_ALL": "C.UTF-8"},
-            )
-        except OSError as error:
-            raise GraderLostError(f"cannot start a worker: {error}") from error
-        child = cls(process)
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                hello = await child._receive()
-        except TimeoutError as error:
-            await child.end()
-            raise GraderLostError(f"a worker did not start within {START_SECONDS:g} s") from error
-        except BaseException:
-            await asyncio.shield(child.end())
-            raise
-        if "ready" not in hello:
-            await child.end()
-            raise GraderLostError(f"a worker could not load its tasks: {hello.get('broken')}")
-        return child
+    def is_gone(self) -> bool:
+        """Whether it has closed its end, which it does only by dying."""
+        return self._reader.at_eof()
 
     async def perform(self, task: str, payload: object, *, cpu_seconds: float) -> Any:
         """Return the task's result. After any error but `WorkerTaskError` the child is unusable.
@@ -76,10 +41,8 @@ class ChildProcess:
             WorkerTaskError: the task raised.
             GraderLostError: the child died, or made no progress, for no reason of the task's.
         """
-        stdin = self._process.stdin
-        assert stdin is not None
         clock_started = self._cpu_clock()
-        stdin.write(frames.encode({"task": task, "payload": payload}))
+        self._writer.write(frames.encode({"task": task, "payload": payload}))
         reply_task = asyncio.ensure_future(self._receive())
         try:
             await self._watch(reply_task, task, clock_started, cpu_seconds)
@@ -97,17 +60,14 @@ class ChildProcess:
 
     def kill(self) -> None:
         """Send the child a signal it cannot refuse; does not wait."""
-        # The child may end between a look at it and the signal.
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        # The zygote keeps its number until it is reaped, but may be gone itself.
+        if not self.is_gone:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
 
-    async def end(self) -> None:
-        """Kill the child and wait until the kernel has let go of it and of its pipes."""
-        self.kill()
-        stdin = self._process.stdin
-        assert stdin is not None
-        stdin.close()
-        await self._process.wait()
+    def close(self) -> None:
+        """Let go of the channel."""
+        self._writer.close()
 
     async def _watch(
         self, reply: "asyncio.Future[dict[str, Any]]", task: str, clock_started: float, cpu_seconds: float
@@ -132,12 +92,10 @@ class ChildProcess:
                 )
 
     async def _receive(self) -> dict[str, Any]:
-        stdout = self._process.stdout
-        assert stdout is not None
         try:
-            header = await stdout.readexactly(frames.HEADER.size)
-            return frames.decode(await stdout.readexactly(frames.body_length(header)))
-        except asyncio.IncompleteReadError as error:
+            header = await self._reader.readexactly(frames.HEADER.size)
+            return frames.decode(await self._reader.readexactly(frames.body_length(header)))
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise GraderLostError(f"worker {self.pid} died") from error
         except frames.FrameError as error:
             raise GraderLostError(f"worker {self.pid} broke the protocol: {error}") from error

@@ -17,6 +17,10 @@ def pid(_: Any) -> int:
     return os.getpid()
 
 
+def parent(_: Any) -> int:
+    return os.getppid()
+
+
 def spin(_: Any) -> None:
     while True:
         pass

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -17,7 +18,7 @@ MODULE = "tests.unit.workers.sample_tasks"
 TASKS = {
     name: f"{MODULE}:{name}"
     for name in (
-        *("echo", "pid", "spin", "spin_in_c", "sleep", "fill_memory", "fail", "die", "die_once"),
+        *("echo", "pid", "parent", "spin", "spin_in_c", "sleep", "fill_memory", "fail", "die", "die_once"),
         *("shout", "write_file", "process_limit", "environment", "too_much"),
     )
 }
@@ -30,16 +31,17 @@ async def pool() -> AsyncIterator[WorkerPool]:
         yield workers
 
 
-def children_of_this_process() -> set[int]:
-    found: set[int] = set()
+def processes_below_this_one() -> set[int]:
+    parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            if parent == os.getpid():
-                found.add(int(entry.name))
+    found: set[int] = set()
+    while more := {pid for pid, parent in parents.items() if parent in found | {os.getpid()}} - found:
+        found |= more
     return found
 
 
@@ -197,6 +199,50 @@ async def test_a_task_that_cannot_be_imported_fails_at_start_with_its_reason() -
             await workers.start(2)
 
 
+async def test_a_task_may_be_asked_for_before_the_workers_are_warm() -> None:
+    async with WorkerPool(TASKS) as workers:
+        workers.start(1)
+
+        assert await workers.run("echo", 1, cpu_seconds=1) == 1
+
+
+async def test_one_caller_that_leaves_does_not_end_the_start_that_others_wait_for() -> None:
+    async with WorkerPool(TASKS) as workers:
+        workers.start(1)
+        leaving = asyncio.create_task(workers.ready())
+        await asyncio.sleep(0.01)
+        leaving.cancel()
+
+        assert await workers.run("echo", 1, cpu_seconds=1) == 1
+
+
+async def test_closing_a_pool_that_is_being_started_ends_those_who_wait_for_it() -> None:
+    workers = WorkerPool(TASKS)
+    workers.start(1)
+    waiting = asyncio.create_task(workers.run("echo", 1, cpu_seconds=1))
+    await asyncio.sleep(0.01)
+    await workers.close()
+
+    with pytest.raises(GraderLostError, match="closed"):
+        await waiting
+
+
+async def test_all_workers_are_forked_from_one_process(pool: WorkerPool) -> None:
+    parents = {await pool.run("parent", None, cpu_seconds=1) for _ in range(4)}
+
+    assert len(parents) == 1
+    assert parents != {os.getpid()}
+
+
+async def test_a_lost_zygote_takes_its_workers_along_and_is_replaced(pool: WorkerPool) -> None:
+    before = await pool.run("parent", None, cpu_seconds=1)
+    os.kill(before, signal.SIGKILL)
+    await asyncio.sleep(0.1)
+
+    assert await pool.run("echo", 1, cpu_seconds=1) == 1
+    assert await pool.run("parent", None, cpu_seconds=1) != before
+
+
 async def test_a_pool_that_was_not_started_refuses_instead_of_waiting_for_ever() -> None:
     with pytest.raises(GraderLostError, match="not started"):
         await WorkerPool(TASKS).run("echo", 1, cpu_seconds=1)
@@ -215,7 +261,7 @@ async def test_closing_ends_calls_in_progress_and_waiting_ones() -> None:
 
 async def test_nothing_is_left_after_kills_cancellations_and_close() -> None:
     await asyncio.create_subprocess_exec("true")  # the loop's own watcher is not a leak
-    processes, files = children_of_this_process(), open_files()
+    processes, files = processes_below_this_one(), open_files()
     async with WorkerPool(TASKS) as workers:
         await workers.start(2)
         for _ in range(3):
@@ -226,7 +272,7 @@ async def test_nothing_is_left_after_kills_cancellations_and_close() -> None:
         call.cancel()
     await asyncio.sleep(0.05)
 
-    assert children_of_this_process() <= processes
+    assert processes_below_this_one() <= processes
     assert open_files() <= files
 
 

@@ -1,0 +1,109 @@
+"""The zygote's entry: `python -m reward_server.workers.zygote_main '{"name": "module:function"}'`.
+
+It imports and warms up every task once, in one thread, and then forks a worker whenever
+it is asked to. It never runs a task itself, and reads nothing that a candidate wrote.
+
+Order matters: die with the parent, bound the memory, import and warm up everything, and
+only then fork; a fork shuts the remaining doors, which imports still need (see `child`).
+A worker that ended stays a zombie until the parent asks for it to be reaped, so that no
+process number is used twice while the parent may still signal it.
+"""
+
+import gc
+import importlib
+import json
+import os
+import resource
+import socket
+import sys
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from reward_server.workers import child
+
+ADDRESS_SPACE_BYTES = 1 << 30
+MAX_MESSAGE_BYTES = 4096
+
+
+def main() -> None:
+    child.die_with_parent()
+    control = _take_over_control()
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
+    try:
+        tasks = _load(json.loads(sys.argv[1]))
+    except (ImportError, AttributeError, ValueError) as error:
+        _send(control, {"broken": f"{type(error).__name__}: {error}"})
+        raise SystemExit(1) from error
+    # Forks share these pages as long as the collector does not write to them.
+    gc.freeze()
+    _send(control, {"ready": True})
+    _serve(control, tasks)
+
+
+def _take_over_control() -> socket.socket:
+    """Return the control socket, with standard input set to nothing."""
+    control = socket.socket(fileno=os.dup(0))
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return control
+
+
+def _load(names: Mapping[str, str]) -> dict[str, child.Task]:
+    tasks: dict[str, child.Task] = {}
+    for name, target in names.items():
+        module_name, function_name = target.split(":")
+        module = importlib.import_module(module_name)
+        tasks[name] = getattr(module, function_name)
+        warm_up = getattr(module, "warm_up", None)
+        if warm_up is not None:
+            warm_up()
+    return tasks
+
+
+def _serve(control: socket.socket, tasks: Mapping[str, child.Task]) -> None:
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, MAX_MESSAGE_BYTES, 1)
+        if not message:
+            return
+        request: dict[str, Any] = json.loads(message)
+        if "reap" in request:
+            os.waitpid(request["reap"], 0)
+            _send(control, {"reaped": request["reap"]})
+        else:
+            _send(control, _forked(control, descriptors[0], tasks))
+            os.close(descriptors[0])
+
+
+def _forked(control: socket.socket, descriptor: int, tasks: Mapping[str, child.Task]) -> dict[str, object]:
+    zygote = os.getpid()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        return {"broken": f"cannot fork: {error}"}
+    if not pid:
+        _become_worker(zygote, control, descriptor, tasks)
+    return {"pid": pid}
+
+
+def _become_worker(
+    zygote: int, control: socket.socket, descriptor: int, tasks: Mapping[str, child.Task]
+) -> NoReturn:
+    status = 1
+    try:
+        control.close()
+        child.die_with_parent(zygote)
+        child.shut_doors()
+        child.serve(tasks, socket.socket(fileno=descriptor))
+        status = 0
+    finally:
+        # Never back into the zygote's loop, nor into its exit handlers.
+        os._exit(status)
+
+
+def _send(control: socket.socket, message: Mapping[str, object]) -> None:
+    control.send(json.dumps(message).encode()[:MAX_MESSAGE_BYTES])
+
+
+if __name__ == "__main__":
+    main()
