@@ -1,11 +1,14 @@
 """No program is run in a sandbox that has not passed its examination."""
 
 import asyncio
+from collections.abc import Awaitable
 
 import pytest
 
+from reward_server.api import CodeReference, FailureKind, Sample
 from reward_server.errors import SandboxUnavailableError
 from reward_server.guarded_sandbox import GuardedSandbox
+from reward_server.rewards.code import CodeReward
 from sandbox.api import Limits, Program, Run, RunStatus, Sandbox, SandboxError
 
 PROGRAM = Program(source="", calls=())
@@ -131,3 +134,16 @@ async def test_the_watch_examines_again_and_again() -> None:
 
     watch.cancel()
     await asyncio.gather(watch, return_exceptions=True)
+
+
+async def test_code_in_a_refused_sandbox_is_a_failure_and_no_score() -> None:
+    reward = CodeReward(GuardedSandbox(Counting(), Examiner("cheats were paid: constant")))
+    reference = CodeReference(tests=("assert f() == 1",))
+    sample = Sample(sample_id="1", reward="code", prompt="", completion="", reference=reference)
+
+    graded = reward.grade(sample, "def f():\n    return 1")
+    assert isinstance(graded, Awaitable)
+
+    with pytest.raises(SandboxUnavailableError, match="cheats were paid: constant") as caught:
+        await graded
+    assert caught.value.kind is FailureKind.SANDBOX
