@@ -1,0 +1,184 @@
+"""The graders' targets through a server: completions a second, and honest traffic under attack.
+
+    python -m bench.grader_service [--calm-s 10]
+
+Prints the Markdown table of bench/README.md: what, aim, measured; on the clock, client and
+server sharing this machine's CPUs. Every sample is different, so that the cache answers nothing.
+"""
+
+import argparse
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import cycle
+from pathlib import Path
+
+from bench.grader_rows import hostile_rows
+from bench.grader_speed import say
+from reward_client.api import MathReference, Outcome, Sample, Score
+from reward_client.client import RewardClient
+from reward_client.local import LocalServer
+
+BATCH = 20_000
+HOSTILE = 300
+INNOCENT_PAUSE_S = 0.005
+
+
+def wire_sample(number: int, gold: str, answer: str, run: str, filler: str = "") -> Sample:
+    return Sample(
+        sample_id=str(number),
+        reward="math",
+        prompt="How many?",
+        completion=f"<reasoning>{run} {number} {filler}</reasoning><answer>{answer}</answer>",
+        reference=MathReference(answer=gold),
+    )
+
+
+def served_rate(client: RewardClient) -> None:
+    filler = "so far so good. " * 60
+    for run in ("warm-up", "measured"):
+        batch = [wire_sample(n, f"#### {n % 997}", str(n % 997), run, filler) for n in range(BATCH)]
+        started = time.perf_counter()
+        outcomes = client.score(batch)
+        rate = BATCH / (time.perf_counter() - started)
+    assert all(isinstance(each.result, Score) and each.result.value == 1.0 for each in outcomes)
+    say("GSM8K completions of 1 KB through gRPC", ">= 20,000/s", f"{rate:,.0f}/s")
+
+
+class Innocent(threading.Thread):
+    """Sends one honest sample after the other and notes how long each takes."""
+
+    def __init__(self, address: str, gold: str, answer: str, run: str) -> None:
+        super().__init__()
+        self.times: list[float] = []
+        self.done = threading.Event()
+        self._address, self._pair, self._run = address, (gold, answer), run
+
+    def run(self) -> None:
+        with RewardClient(self._address) as client:
+            number = 0
+            while not self.done.is_set():
+                sample = wire_sample(number, *self._pair, self._run)
+                started = time.perf_counter()
+                (outcome,) = client.score([sample])
+                self.times.append(time.perf_counter() - started)
+                assert isinstance(outcome.result, Score), outcome.result
+                assert outcome.result.value == 1.0, outcome.result
+                number += 1
+                time.sleep(INNOCENT_PAUSE_S)
+
+    def p50_p99_ms(self) -> tuple[float, float]:
+        return statistics.median(self.times) * 1e3, statistics.quantiles(self.times, n=100)[98] * 1e3
+
+
+INNOCENTS = {"decided on the spot": ("#### 42", "42"), "needs algebra": ("[1,2]\\cup[2,3]", "[1,3]")}
+
+
+@contextmanager
+def innocent_traffic(address: str, run: str) -> Iterator[dict[str, Innocent]]:
+    threads = {name: Innocent(address, *pair, run) for name, pair in INNOCENTS.items()}
+    for thread in threads.values():
+        thread.start()
+    yield threads
+    for thread in threads.values():
+        thread.done.set()
+        thread.join()
+
+
+class MemoryWatch(threading.Thread):
+    """Keeps the largest resident size that any worker of the server ever had."""
+
+    def __init__(self, server_pid: int) -> None:
+        super().__init__(daemon=True)
+        self.peak_kb = 0
+        self._server_pid = server_pid
+
+    def run(self) -> None:
+        while True:
+            for child in children(self._server_pid):
+                self.peak_kb = max(self.peak_kb, high_water_kb(child))
+            time.sleep(0.02)
+
+
+def children(pid: int) -> list[int]:
+    try:
+        own = [
+            int(each)
+            for task in Path(f"/proc/{pid}/task").iterdir()
+            for each in (task / "children").read_text().split()
+        ]
+    except OSError:
+        return []
+    return own + [below for each in own for below in children(each)]
+
+
+def high_water_kb(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
+
+
+def attack(server: LocalServer, calm_s: float) -> None:
+    """Send 300 hostile answers at once, with and without honest traffic beside them."""
+    watch = MemoryWatch(server.pid)
+    watch.start()
+    with innocent_traffic(server.address, "calm") as calm:
+        time.sleep(calm_s)
+    rows = list(zip(range(HOSTILE), cycle(hostile_rows()), strict=False))
+    with RewardClient(server.address) as client:
+        took, outcomes = flood(client, [wire_sample(n, row.gold, row.answer, "alone") for n, row in rows])
+        with innocent_traffic(server.address, "attacked") as attacked:
+            beside, _ = flood(client, [wire_sample(n, row.gold, row.answer, "beside") for n, row in rows])
+    scores = [each.result for each in outcomes if isinstance(each.result, Score)]
+    worst_ms = max(each.grade_ms for each in outcomes)
+    say(
+        f"{HOSTILE} hostile answers in one call",
+        "<= 10 s",
+        f"{took:.1f} s alone, {beside:.1f} s beside honest traffic",
+    )
+    say(
+        "of them accepted / without a score",
+        "0 / 0",
+        f"{sum(s.components['correctness'] > 0 for s in scores)} / {HOSTILE - len(scores)}",
+    )
+    say("the one that took longest", "<= 1 s", f"{worst_ms / 1e3:.2f} s")
+    say("largest worker", "<= 512 MB", f"{watch.peak_kb / 1024:.0f} MB")
+    for name in INNOCENTS:
+        before, after = calm[name].p50_p99_ms(), attacked[name].p50_p99_ms()
+        shown = f"p50 {before[0]:.1f} -> {after[0]:.1f} ms, p99 {before[1]:.1f} -> {after[1]:.1f} ms"
+        say(f"honest traffic beside them, {name}", "p99 less than doubled", shown)
+
+
+def flood(client: RewardClient, samples: Sequence[Sample]) -> tuple[float, list[Outcome]]:
+    started = time.perf_counter()
+    outcomes = client.score(samples)
+    return time.perf_counter() - started, list(outcomes)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--calm-s", type=float, default=10.0, help="seconds of honest traffic before the attack"
+    )
+    calm_s: float = parser.parse_args().calm_s
+    say("what", "aim", "measured")
+    say("---", "---", "---")
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        LocalServer(Path(directory) / "server.log") as server,
+        RewardClient(server.address) as client,
+    ):
+        client.score([wire_sample(0, *INNOCENTS["needs algebra"], "start")])  # waits for the workers
+        served_rate(client)
+        attack(server, calm_s)
+
+
+if __name__ == "__main__":
+    main()
