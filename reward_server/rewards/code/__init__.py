@@ -4,7 +4,10 @@
     assertions  trusted tests -> calls to evaluate and the values expected of them
     compare     decoded value, expected value -> where they differ
     judge       run, tests -> grade
-    reward      the four put together around one `Sandbox.run`
+    budget      CPU time of the reference -> limits of a program
+    reward      these put together around one `Sandbox.run`
+    canary      the packaged red team that a sandbox has to withstand before it may grade
+    hidden      a command: makes held-out tests, offline, through the same sandbox
 
 Only calls enter the sandbox and only plain data comes out, so nothing that runs there
 can learn an expected value or pronounce a verdict.
