@@ -99,9 +99,13 @@ def test_a_run_stopped_and_killed_goes_on_to_the_same_numbers(whole: Path, workp
     assert [[s[n] for n in numbers] for s in steps(run)] == [[s[n] for n in numbers] for s in steps(whole)]
 
 
-def test_a_trained_policy_answers_on_the_command_line(whole: Path, workplace: Path) -> None:
+def test_the_command_line_gives_the_greedy_answer_that_the_evaluation_saw(
+    whole: Path, workplace: Path
+) -> None:
+    rows = [json.loads(line) for line in (whole / "evals" / "after.jsonl").read_text().splitlines()]
+    seen = max((row for row in rows if row["mode"] == "greedy"), key=lambda row: len(row["completion"]))
     result = subprocess.run(
-        (sys.executable, "-m", "trainer.generate", "what is 1 + 1?", "--run", str(whole)),
+        (sys.executable, "-m", "trainer.generate", seen["prompt"], "--run", str(whole)),
         cwd=workplace,
         env={**os.environ, "JAX_PLATFORMS": "cpu"},
         text=True,
@@ -110,7 +114,7 @@ def test_a_trained_policy_answers_on_the_command_line(whole: Path, workplace: Pa
     )
 
     assert result.returncode == 0, result.stderr
-    assert result.stdout.strip()
+    assert result.stdout == seen["completion"] + "\n"
 
 
 def test_a_dead_server_is_an_error_with_its_address_and_how_to_go_on(workplace: Path) -> None:
