@@ -1,11 +1,12 @@
 """Is this answer the same value as the reference? Decided in layers, cheapest first.
 
-    clean, peeling       the answer's own characters
-    numbers, units, words  plain numbers with units, without a parser
-    tokens, parser, atoms, brackets, literals, names, tree
+    clean, peeling, prose  the answer's own characters, and answers that are words
+    numbers, compound, units, words
+                         plain numbers with units, without a parser
+    tokens, parser, atoms, arguments, functions, brackets, literals, names, tree
                          a closed subset of LaTeX and plain notation
-    exact, sampled, points, scalars
-                         values of expressions
+    exact, evaluation, sampled, points, scalars, meter
+                         values of expressions, and what they may cost
     shapes, compare, disproof
                          lists, sets, intervals, relations, part by part
     reading, judge       the layers in order

@@ -1,15 +1,14 @@
 """What an operand can be: literals, names, functions, brackets, commands with arguments."""
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from reward_server.rewards.math import brackets, prose
+from reward_server.rewards.math import brackets, functions, prose
+from reward_server.rewards.math.arguments import argument, exponent_or_base, named
 from reward_server.rewards.math.literals import base_of, in_base, literal, mixed, repeating
-from reward_server.rewards.math.names import CONSTANTS, FUNCTIONS, GREEK, INVERSES, NAMES
-from reward_server.rewards.math.tokens import Token, TokenKind
+from reward_server.rewards.math.names import CONSTANTS, FUNCTIONS, GREEK, NAMES
+from reward_server.rewards.math.tokens import TokenKind
 from reward_server.rewards.math.tree import (
     Apply,
-    Collection,
     Kind,
     Node,
     Number,
@@ -69,38 +68,6 @@ def atom(parser: "Parser") -> Node:
             raise StrangeAnswerError("ends where a value should be")
 
 
-def braced(parser: "Parser") -> Node:
-    """Read `{expression}`."""
-    parser.expect("{")
-    node = parser.values()
-    parser.expect("}")
-    return node
-
-
-def exponent_or_base(parser: "Parser") -> Node:
-    """Read what follows `^` or `log_`: braces, a whole number (`x^12` as written plainly), or an operand."""
-    if parser.peek.text == "{":
-        return braced(parser)
-    if parser.peek.kind is TokenKind.NUMBER:
-        return literal(parser.next().text)
-    return parser.expression(39)
-
-
-def _argument(parser: "Parser") -> Node:
-    """Read an argument of a LaTeX command: braces, or a single digit, letter or command."""
-    token = parser.peek
-    if token.text == "{" and token.kind is TokenKind.MARK:
-        return braced(parser)
-    if token.kind not in (TokenKind.NUMBER, TokenKind.WORD) or token.text[0] == ".":
-        return atom(parser)
-    first, rest = token.text[0], token.text[1:]
-    if rest:
-        parser.replace_next(Token(token.kind, rest))
-    else:
-        parser.next()
-    return literal(first) if token.kind is TokenKind.NUMBER else _name(first)
-
-
 def _number(parser: "Parser", text: str) -> Node:
     if parser.accept("_"):
         return in_base(text, base_of(exponent_or_base(parser)))
@@ -128,7 +95,7 @@ def _with_period(parser: "Parser", start: Number) -> Number:
 def _mixed(parser: "Parser", whole: Number) -> Node:
     """Read `3\\frac{1}{2}`: a mixed number if the fraction is one of numbers and proper, else a product."""
     parser.next()
-    above, below = _argument(parser), _argument(parser)
+    above, below = argument(parser), argument(parser)
     if isinstance(above, Number) and isinstance(below, Number):
         proper = 0 < above.value < below.value and whole.value
         if proper:
@@ -138,7 +105,7 @@ def _mixed(parser: "Parser", whole: Number) -> Node:
 
 def _word(parser: "Parser", word: str) -> Node:
     if word in FUNCTIONS:
-        return _function(parser, word)
+        return functions.function(parser, word)
     if word in CONSTANTS:
         return Apply(CONSTANTS[word])
     if len(word) > MOST_SYMBOLS_IN_A_RUN:
@@ -153,16 +120,12 @@ def _product_of_letters(parser: "Parser", word: str) -> Node:
     last = _subscripted(parser, word[-1])
     while parser.accept("^") or parser.accept("**"):
         last = parser.power(last)
-    return Apply("mul", (*map(_name, word[:-1]), last))
-
-
-def _name(letter: str) -> Node:
-    return Apply(CONSTANTS[letter]) if letter in CONSTANTS else Symbol(letter)
+    return Apply("mul", (*map(named, word[:-1]), last))
 
 
 def _subscripted(parser: "Parser", name: str) -> Node:
     if not parser.accept("_"):
-        return _name(name)
+        return named(name)
     if parser.accept("{"):
         parts: list[str] = []
         while not parser.accept("}"):
@@ -184,15 +147,15 @@ def _text(words: str) -> Node:
 def _command(parser: "Parser", command: str) -> Node:
     name = command[1:]
     if command in _FRACTIONS:
-        above, below = _argument(parser), _argument(parser)
+        above, below = argument(parser), argument(parser)
         return Apply("div", (above, below))
     if command in _BINOMIALS:
-        above, below = _argument(parser), _argument(parser)
+        above, below = argument(parser), argument(parser)
         return Apply("binomial", (above, below))
     if command == "\\sqrt":
-        return _root(parser)
+        return functions.root(parser)
     if name in FUNCTIONS:
-        return _function(parser, name)
+        return functions.function(parser, name)
     if name in CONSTANTS:
         return Apply(CONSTANTS[name])
     if name in GREEK:
@@ -219,56 +182,3 @@ def _opened_by_command(parser: "Parser", command: str) -> Node:
             return Apply("reals")
         raise StrangeAnswerError("a number set other than the reals")
     raise StrangeAnswerError(f"unknown command {command!r}")
-
-
-def _root(parser: "Parser") -> Node:
-    degree: Node = Number(Fraction(2))
-    if parser.accept("["):
-        degree = parser.expression()
-        parser.expect("]")
-    return Apply("pow", (_argument(parser), Apply("div", (Number(Fraction(1)), degree))))
-
-
-def _function(parser: "Parser", name: str) -> Node:
-    head = FUNCTIONS[name]
-    base: Node | None = None
-    exponent: Node | None = None
-    if head == "log" and parser.accept("_"):
-        base = exponent_or_base(parser)
-    if parser.accept("^"):
-        exponent = exponent_or_base(parser)
-    if exponent == Number(Fraction(-1), 0, 1) and head in INVERSES:
-        head, exponent = INVERSES[head], None
-    applied = _applied(head, _function_argument(parser), base)
-    return applied if exponent is None else Apply("pow", (applied, exponent))
-
-
-def _applied(head: str, argument: Node, base: Node | None) -> Node:
-    if head in ("gcd", "lcm", "max", "min"):
-        if not isinstance(argument, Collection):
-            raise StrangeAnswerError(f"{head} of a single value")
-        return Apply(head, argument.items)
-    match head:
-        case "log":
-            return Apply("log", (argument, base or Number(Fraction(10))))
-        case "exp":
-            return Apply("pow", (Apply("e"), argument))
-        case "sqrt" | "cbrt":
-            degree = Fraction(1, 2) if head == "sqrt" else Fraction(1, 3)
-            return Apply("pow", (argument, Number(degree)))
-        case _:
-            return Apply(head, (argument,))
-
-
-def _function_argument(parser: "Parser") -> Node:
-    """Read `(x)`, `{x}` or a product without signs that ends before the next function."""
-    if parser.peek.text in ("(", "{"):
-        return atom(parser) if parser.peek.text == "(" else braced(parser)
-    factors = [parser.expression(21)]
-    while starts_factor(parser, factors[-1]) and not _is_function(parser.peek) and parser.peek.text != "(":
-        factors.append(parser.expression(21))
-    return factors[0] if len(factors) == 1 else Apply("mul", tuple(factors))
-
-
-def _is_function(token: Token) -> bool:
-    return token.text.lstrip("\\") in FUNCTIONS

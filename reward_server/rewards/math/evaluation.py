@@ -22,8 +22,9 @@ _REAL_BELOW = -260
 _MAX_MAGNITUDE = 1 << 17
 _MAX_ARGUMENT_MAGNITUDE = 512
 # In steps of the meter, for 350 bits.
-_ARITHMETIC_STEPS = 5
-_FUNCTION_STEPS = 30
+_LEAF_STEPS = 3
+_ARITHMETIC_STEPS = 6
+_FUNCTION_STEPS = 40
 
 # mpmath has no type stubs; its numbers are `Any` here and in `sampled` only.
 Value = Any
@@ -71,6 +72,7 @@ class Evaluator:
                 raise StrangeAnswerError("a collection where a number should be")
 
     def number(self, value: Fraction) -> Value:
+        self._meter.spend(_LEAF_STEPS)
         return self._mp.mpf(value.numerator) / value.denominator
 
     def magnitude(self, value: Value) -> float:

@@ -17,6 +17,7 @@ MAX_BITS = 1 << 16
 # 3000! has 30,336 bits.
 MAX_FACTORIAL = 3_000
 _MAX_ROOT = 64
+_BITS_OF_A_POWER_IN_ONE_STEP = 256
 # No symbol has a value here.
 NOWHERE: Mapping[str, Fraction] = MappingProxyType({})
 
@@ -59,7 +60,7 @@ def _power(base: Fraction, exponent: Fraction, meter: Meter) -> Fraction | None:
     size = _size(base) - 1
     if size * abs(exponent) > MAX_BITS:
         raise TooLargeError("a power with too many digits")
-    meter.spend_on_bits(int(size * abs(exponent)) // 4)
+    meter.spend(2 + int(size * abs(exponent)) // _BITS_OF_A_POWER_IN_ONE_STEP)
     root = base if exponent.denominator == 1 else _root(base, exponent.denominator, meter)
     # A base of 1 or -1 has size 0, whatever the exponent.
     times = exponent.numerator if size else exponent.numerator % 2

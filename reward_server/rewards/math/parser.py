@@ -10,6 +10,7 @@ from fractions import Fraction
 from functools import reduce
 
 from reward_server.rewards.math import atoms, prose
+from reward_server.rewards.math.arguments import exponent_or_base
 from reward_server.rewards.math.literals import in_base
 from reward_server.rewards.math.names import NAMES
 from reward_server.rewards.math.tokens import Token, TokenKind, tokenize
@@ -204,7 +205,15 @@ class Parser:
             if sign == "+":
                 return operand
             return negated(operand) if sign == "-" else Apply("pm", (Number(Fraction(0)), operand))
+        return self.atom()
+
+    def atom(self) -> Node:
+        """One operand without a sign."""
         return atoms.atom(self)
+
+    def at_factor(self, left: Node) -> bool:
+        """Tell whether the next token continues a product without a sign."""
+        return atoms.starts_factor(self, left)
 
     def _extend(self, left: Node, least: int) -> Node | None:
         """Apply the next operator to `left`, or return None if it is not ours to apply."""
@@ -216,7 +225,7 @@ class Parser:
             return Apply(_POSTFIX_HEADS[token.text], (left,))
         if token.text in BINARY:
             return self._extend_binary(left, least)
-        if least <= IMPLICIT_PRODUCT and atoms.starts_factor(self, left):
+        if least <= IMPLICIT_PRODUCT and self.at_factor(left):
             return joined("mul", left, self.expression(PREFIX))
         return None
 
@@ -244,7 +253,7 @@ class Parser:
                 for _ in range(3):
                     self.next()
                 return Apply("degrees", (base,))
-        return Apply("pow", (base, atoms.exponent_or_base(self)))
+        return Apply("pow", (base, exponent_or_base(self)))
 
 
 def joined(head: str, left: Node, right: Node) -> Node:

@@ -38,7 +38,11 @@ def bare(text: str) -> str:
     """
     if len(text) > MAX_CHARACTERS:
         raise TooLargeError(f"{len(text)} characters")
-    return peel(clean(text))
+    cleaned = clean(text)
+    # One character can stand for a whole command.
+    if len(cleaned) > 2 * MAX_CHARACTERS:
+        raise TooLargeError(f"{len(text)} characters that stand for more")
+    return peel(cleaned)
 
 
 def read(text: str) -> Measured:

@@ -25,6 +25,8 @@ _DIFFERENT_ABOVE = -200
 # A value between these is small by nature, below the second by rounding.
 _TINY = -100
 _ROUNDING = -300
+# What a sign costs besides its two values, in steps of the meter.
+_SIGN_STEPS = 6
 
 
 class Match(Enum):
@@ -91,6 +93,7 @@ class Sampler:
         Raises:
             StrangeAnswerError: a side has no value there.
         """
+        self.meter.spend(_SIGN_STEPS)
         one, other = self.rational(left, point), self.rational(right, point)
         if one is not None and other is not None:
             return (one > other) - (one < other)
@@ -100,6 +103,15 @@ class Sampler:
         if self._close(below, above) is not Match.DIFFERENT:
             return None
         return 1 if self._evaluator.real_part(below) > self._evaluator.real_part(above) else -1
+
+    def check(self, constant: Node) -> None:
+        """Evaluate a constant, which at each of many points would only be unknown.
+
+        Raises:
+            TooLargeError: a value is over the limits.
+            StrangeAnswerError: it has no value.
+        """
+        self._evaluator.value(constant, {})
 
     def within(self, node: Node, center: Fraction, distance: Fraction) -> bool:
         """Tell whether a constant lies within `distance` of `center`."""

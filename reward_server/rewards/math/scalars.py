@@ -33,6 +33,8 @@ def compare_scalars(sampler: Sampler, gold: Node, answer: Node) -> Match:
         # They must cancel, and a zero cancels too much: "not 0" is a product of letters.
         cancelled = not _times_zero(sampler, answer) and sampler.compare(gold, answer, names) is Match.EQUAL
         return known(cancelled)
+    if own and not other:
+        sampler.check(answer)
     match = sampler.compare(gold, answer, names)
     if match is Match.DIFFERENT and not names and _shows_irrational(sampler, gold, answer):
         return Match.EQUAL

@@ -29,12 +29,15 @@ from reward_server.rewards.math.tree import (
 
 sympy: Any = untyped_sympy
 
-# How sympy says that it cannot answer a question.
+# How sympy says that it cannot answer a question, or trips over one that it did not expect.
 REFUSALS = (
     NotImplementedError,
     ValueError,
     TypeError,
-    ZeroDivisionError,
+    AttributeError,
+    LookupError,
+    AssertionError,
+    ArithmeticError,
     RecursionError,
     sympy.PolynomialError,
 )

@@ -1,6 +1,7 @@
 """The math reward over its tables of cases, with a real pool of workers."""
 
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import NamedTuple
@@ -117,6 +118,7 @@ async def test_every_gold_is_right_against_itself(reward: MathReward) -> None:
         ("[1,2]\\cup[2,3]", "[1,3]", "answer [1,3] equals [1,2]\\cup[2,3] (algebra)"),
         ("5", "(5", "answer (5 cannot be read as one answer: '(' is never closed"),
         ("5", "9^{9^9}", "answer 9^{9^9} is refused: a power with too many digits"),
+        ("x^2", "e^{e^{e^{e^9}}}", "answer e^{e^{e^{e^9}}} is refused: a power with too many digits"),
         ("5", "5\x00", "answer 5\x00 is refused: control characters"),
         ("5", "", "the answer is empty"),
         ("July 4", "July 5", "answer July 5 differs from July 4 (text)"),
@@ -206,6 +208,27 @@ async def test_a_wrong_set_or_equation_is_found_out_without_a_worker(
 
     assert isinstance(found, Grade)
     assert found.verdict is Verdict.INCORRECT
+
+
+TOO_MUCH_FOR_THE_SERVER = (
+    "+".join(["9^{20000}/7^{20000}"] * 30),
+    "\\gcd(" + ",".join(["7^{20000}", "11^{18000}"] * 15) + ")",
+    "+".join(["3000!"] * 60),
+    "(7^{20001})^{1/3}" + "+(7^{20001})^{1/3}" * 30,
+    "+".join(f"\\sin(x+{number})" for number in range(60)),
+)
+
+
+@IN_ONE_LOOP
+@pytest.mark.parametrize("answer", TOO_MUCH_FOR_THE_SERVER, ids=lambda answer: answer[:12])
+async def test_what_would_hold_the_event_loop_is_left_to_a_worker(reward: MathReward, answer: str) -> None:
+    started = time.process_time()
+    found = reward.grade(sample("x^2+1"), answer)
+    inline_seconds = time.process_time() - started
+
+    assert isinstance(found, Awaitable)
+    assert inline_seconds < 0.1  # 2 ms are meant
+    assert (await found).value == 0.0
 
 
 # No layer before computer algebra merges intervals.
