@@ -48,6 +48,7 @@ def cases() -> dict[str, Callable[[], object]]:
         correct_label="B",
     )
     choice, boolean = sample("choice", options), sample("boolean", BooleanReference(value=True))
+    grade_choice = ChoiceReward().grade
     text = sample("writing", TextReference())
     short = sample("summary", TextReference(reference=prose(50), source=prose(633)))
     long = sample("summary", TextReference(reference=prose(300), source=prose(633)))
@@ -57,11 +58,11 @@ def cases() -> dict[str, Callable[[], object]]:
         "gate, 160 KB of <answer>": lambda flood="<answer>" * 20_000: open_gate(flood),
         "gate, 1 MB of <answer>": lambda flood="<answer>" * 131_072: open_gate(flood),
         "gate, 1 MB of <reasoning>": lambda flood="<reasoning>" * 95_326: open_gate(flood),
-        "choice, label": lambda: ChoiceReward().grade(choice, "B"),
-        "choice, (B)": lambda: ChoiceReward().grade(choice, "(B)"),
-        "choice, label and text": lambda: ChoiceReward().grade(choice, "B) an owl in a tree"),
-        "choice, text": lambda: ChoiceReward().grade(choice, "owl in a tree"),
-        "choice, 2,000 characters": lambda: ChoiceReward().grade(choice, "owl or bat " * 180),
+        "choice, label": lambda: grade_choice(choice, "B"),
+        "choice, (B)": lambda: grade_choice(choice, "(B)"),
+        "choice, label and text": lambda: grade_choice(choice, "B) an owl in a tree"),
+        "choice, text": lambda: grade_choice(choice, "owl in a tree"),
+        "choice, 2,000 characters": lambda: grade_choice(choice, "owl or bat " * 180),
         "boolean, yes": lambda: BooleanReward().grade(boolean, "yes"),
         "boolean, sentence": lambda: BooleanReward().grade(boolean, "Yes, because owls hunt at night."),
         "writing, 300 words": lambda: WritingReward().grade(text, days),

@@ -4,9 +4,11 @@ How an answer is read is in `choice_reading`; here is what may be asked and what
 reading is worth. Labels are those of the reference ("A".."E" or "1".."5").
 """
 
+from functools import lru_cache
+
 from reward_server.api import ChoiceReference, CostClass, Grade, Measure, RewardInfo, Sample, Verdict
 from reward_server.errors import BadReferenceError
-from reward_server.rewards.choice_reading import Absent, Named, Reading, Unclear, read_choice
+from reward_server.rewards.choice_reading import Absent, Named, Options, Reading, Unclear, options_of
 from reward_server.rewards.references import reference_of
 
 _INFO = RewardInfo(
@@ -16,10 +18,15 @@ _INFO = RewardInfo(
     measure=Measure.CORRECTNESS,
     cost_class=CostClass.INLINE,
 )
+# Siblings of a group share their question.
+_PREPARED_QUESTIONS = 1024
 
 
 class ChoiceReward:
     """Full marks for the right option, nothing otherwise."""
+
+    def __init__(self) -> None:
+        self._options = lru_cache(_PREPARED_QUESTIONS)(_prepared)
 
     @property
     def info(self) -> RewardInfo:
@@ -32,13 +39,16 @@ class ChoiceReward:
             BadReferenceError: the options do not make a question.
         """
         reference = reference_of(sample, ChoiceReference)
-        _check(reference)
-        reading = read_choice(reference.labels, reference.texts, answer)
-        return _grade(reading, reference.correct_label)
+        options = self._options(reference.labels, reference.texts)
+        if reference.correct_label not in reference.labels:
+            raise BadReferenceError(
+                f"choice.correct_label: {reference.correct_label!r} is not one of {list(reference.labels)!r}"
+            )
+        return _grade(options.read(answer), reference.correct_label)
 
 
-def _check(reference: ChoiceReference) -> None:
-    labels, texts = reference.labels, reference.texts
+def _prepared(labels: tuple[str, ...], texts: tuple[str, ...]) -> Options:
+    """Prepare the options of a question, refusing those that make none."""
     if len(labels) < 2:
         raise BadReferenceError(f"choice.labels: {list(labels)!r} has fewer than two labels")
     if len(labels) != len(texts):
@@ -51,10 +61,7 @@ def _check(reference: ChoiceReference) -> None:
                 raise BadReferenceError(f"choice.{name}[{place}]: {value!r} is empty")
     if len({label.casefold() for label in labels}) != len(labels):
         raise BadReferenceError(f"choice.labels: {list(labels)!r} are not unique (case does not count)")
-    if reference.correct_label not in labels:
-        raise BadReferenceError(
-            f"choice.correct_label: {reference.correct_label!r} is not one of {list(labels)!r}"
-        )
+    return options_of(labels, texts)
 
 
 def _grade(reading: Reading, correct: str) -> Grade:

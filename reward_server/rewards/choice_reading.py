@@ -44,32 +44,45 @@ class Absent:
 Reading = Named | Unclear | Absent
 
 
-def read_choice(labels: tuple[str, ...], texts: tuple[str, ...], answer: str) -> Reading:
-    """Say which option `answer` names; `texts[i]` belongs to `labels[i]`."""
-    text = plain(answer)
-    if len(text) > max(LONGEST_ANSWER, 2 * max(map(len, texts))):
-        return Absent()
-    for layer in _candidates(text):
-        if (label := _equal_label(labels, layer)) is not None:
-            return Named(labels=(label,))
+def options_of(labels: tuple[str, ...], texts: tuple[str, ...]) -> "Options":
+    """Prepare one question's options; `texts[i]` belongs to `labels[i]`."""
+    longest_answer = max(LONGEST_ANSWER, 2 * max(map(len, texts)))
     texts = tuple(map(plain, texts))
-    # Room for a label, articles and punctuation; a longer layer cannot equal any option.
-    longest = 2 * max(map(len, texts)) + 16
-    options = _Options(labels=labels, keys=tuple(tuple(map(key, texts)) for key in KEYS))
-    for layer in _candidates(text):
-        if len(layer) <= longest and (reading := options.read(layer)) is not None:
-            return reading
-    return options.mentioned(text)
+    return Options(
+        labels=labels,
+        keys=tuple(tuple(map(key, texts)) for key in KEYS),
+        longest_answer=longest_answer,
+        # Room for a label, articles and punctuation; a longer layer cannot equal any option.
+        longest_layer=2 * max(map(len, texts)) + 16,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Options:
-    """One question's labels, and the texts' keys: `keys[level][i]` belongs to `labels[i]`."""
+class Options:
+    """One question's labels, and the texts' keys: `keys[level][i]` belongs to `labels[i]`.
+
+    Answers and layers of answers that are longer than the two bounds, in characters, name no option.
+    """
 
     labels: tuple[str, ...]
     keys: tuple[tuple[str, ...], ...]
+    longest_answer: int
+    longest_layer: int
 
-    def read(self, text: str) -> Reading | None:
+    def read(self, answer: str) -> Reading:
+        """Say which option `answer` names."""
+        text = plain(answer)
+        if len(text) > self.longest_answer:
+            return Absent()
+        for layer in _candidates(text):
+            if (label := _equal_label(self.labels, layer)) is not None:
+                return Named(labels=(label,))
+        for layer in _candidates(text):
+            if len(layer) <= self.longest_layer and (reading := self._read_layer(layer)) is not None:
+                return reading
+        return self._mentioned(text)
+
+    def _read_layer(self, text: str) -> Reading | None:
         """Read one layer of an answer, known not to be a bare label; None when it names nothing."""
         verbatim = self._with_text(text, levels=2)
         if verbatim and self._are_one(verbatim):
@@ -82,7 +95,7 @@ class _Options:
             return Unclear(reason=f"the text fits options {_join(found)} alike, name the label")
         return Named(labels=found) if found else None
 
-    def mentioned(self, text: str) -> Reading:
+    def _mentioned(self, text: str) -> Reading:
         """Tell an answer that speaks of the options from one that does not."""
         words = set(_WORD.findall(text))
         labels = [label for label in self.labels if label in words]
