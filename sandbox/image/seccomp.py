@@ -12,7 +12,7 @@ import platform
 import struct
 
 # name: (x86-64, arm64); None where the architecture has no such call
-_ALLOWED: dict[str, tuple[int | None, int | None]] = {
+ALLOWED_CALLS: dict[str, tuple[int | None, int | None]] = {
     "read": (0, 63),
     "write": (1, 64),
     "readv": (19, 65),
@@ -101,8 +101,10 @@ def filter_code(machine: str) -> bytes:
     column = tuple(_AUDIT_ARCH).index(machine) if machine in _AUDIT_ARCH else None
     if column is None:
         raise KeyError(f"no system call numbers for {machine!r}; known: {sorted(_AUDIT_ARCH)}")
-    numbers = [pair[column] for pair in _ALLOWED.values()]
-    tests = [number for number in numbers if number is not None]
+    numbers = [pair[column] for pair in ALLOWED_CALLS.values()]
+    allowed = {number for number in numbers if number is not None}
+    # Where the answer changes, going up: to yes at the first, to no at the second, and so on.
+    changes = sorted(allowed ^ {number + 1 for number in allowed})
     code = [
         _instruction(_LOAD_WORD, _OFFSET_ARCH),
         _instruction(_JUMP_EQUAL, _AUDIT_ARCH[machine], if_true=1),
@@ -110,11 +112,23 @@ def filter_code(machine: str) -> bytes:
         _instruction(_LOAD_WORD, _OFFSET_NUMBER),
         _instruction(_JUMP_GREATER_EQUAL, _X32_BIT, if_false=1),
         _instruction(_RETURN, _KILL_PROCESS),
+        *_search(changes, before=_ERRNO_EPERM, after=_ALLOW),
     ]
-    for index, number in enumerate(tests):
-        code.append(_instruction(_JUMP_EQUAL, number, if_true=len(tests) - index))
-    code += [_instruction(_RETURN, _ERRNO_EPERM), _instruction(_RETURN, _ALLOW)]
     return b"".join(code)
+
+
+def _search(changes: list[int], before: int, after: int) -> list[bytes]:
+    """Assemble a binary search; the answer is `before` below the first change and `after` from it on.
+
+    The kernel tries a new filter on every call there is: a list would cost each program 0.2 ms.
+    """
+    if not changes:
+        return [_instruction(_RETURN, before)]
+    middle = len(changes) // 2
+    below = _search(changes[:middle], before, after)
+    swapped = (before, after) if middle % 2 else (after, before)
+    above = _search(changes[middle + 1 :], *swapped)
+    return [_instruction(_JUMP_GREATER_EQUAL, changes[middle], if_true=len(below)), *below, *above]
 
 
 class Filter:
@@ -124,18 +138,18 @@ class Filter:
         code = filter_code(platform.machine())
         self._code = ctypes.create_string_buffer(code, len(code))
         self._program = _Program(len(code) // 8, ctypes.addressof(self._code))
-        self._libc = ctypes.CDLL(None, use_errno=True)
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._capset, self._prctl = libc.capset, libc.prctl
+        # Looked up and converted now: in every child it would cost a fresh copy of the memory it touches.
+        steps = ((_PR_SET_NO_NEW_PRIVS, 1, 0), (_PR_SET_DUMPABLE, 0, 0),
+                 (_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(self._program)))  # fmt: skip
+        self._steps = [[ctypes.c_ulong(number) for number in (*step, 0, 0)] for step in steps]
 
     def install(self) -> None:
         """Give up capabilities, privileges and system calls for good; OSError when the kernel refuses."""
-        if self._libc.capset(_CAPABILITY_HEADER, _NO_CAPABILITIES) != 0:
+        if self._capset(_CAPABILITY_HEADER, _NO_CAPABILITIES) != 0:
             raise OSError(ctypes.get_errno(), "capset refused")
-        self._prctl(_PR_SET_NO_NEW_PRIVS, 1)
-        self._prctl(_PR_SET_DUMPABLE, 0)
-        self._prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(self._program))
-
-    def _prctl(self, option: int, value: int, pointer: int = 0) -> None:
-        arguments = [ctypes.c_ulong(number) for number in (value, pointer, 0, 0)]
-        if self._libc.prctl(option, *arguments) != 0:
-            errno = ctypes.get_errno()
-            raise OSError(errno, f"prctl({option}) refused: {os.strerror(errno)}")
+        for step in self._steps:
+            if self._prctl(*step) != 0:
+                errno = ctypes.get_errno()
+                raise OSError(errno, f"prctl({step[0].value}) refused: {os.strerror(errno)}")

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from sandbox.image.seccomp import filter_code
+from sandbox.image.seccomp import ALLOWED_CALLS, filter_code
 
 X86, ARM, I386 = 0xC000003E, 0xC00000B7, 0x40000003
 ALLOW, EPERM, KILL = 0x7FFF0000, 0x00050001, 0x80000000
@@ -87,6 +87,13 @@ def test_what_an_interpreter_needs_is_allowed(name: str):
     x86, arm = ALLOWED[name]
 
     assert (verdict("x86_64", X86, x86), verdict("aarch64", ARM, arm)) == (ALLOW, ALLOW)
+
+
+@pytest.mark.parametrize(("machine", "arch", "column"), [("x86_64", X86, 0), ("aarch64", ARM, 1)])
+def test_exactly_the_calls_of_the_table_are_allowed(machine: str, arch: int, column: int):
+    allowed = {number for number in range(1000) if verdict(machine, arch, number) == ALLOW}
+
+    assert allowed == {pair[column] for pair in ALLOWED_CALLS.values()} - {None}
 
 
 @pytest.mark.parametrize(("machine", "arch"), [("x86_64", I386), ("x86_64", ARM), ("aarch64", X86)])
