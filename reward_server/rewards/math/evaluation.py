@@ -24,7 +24,7 @@ _MAX_ARGUMENT_MAGNITUDE = 512
 # In steps of the meter, for 350 bits.
 _LEAF_STEPS = 3
 _ARITHMETIC_STEPS = 6
-_FUNCTION_STEPS = 40
+_FUNCTION_STEPS = 15
 
 # mpmath has no type stubs; its numbers are `Any` here and in `sampled` only.
 Value = Any
@@ -133,7 +133,8 @@ class Evaluator:
                 return self._function(node, values)
 
     def _power(self, base: Value, exponent: Value, rational: Fraction | None) -> Value:
-        self._meter.spend(_FUNCTION_STEPS)
+        whole = rational is not None and rational.denominator == 1
+        self._meter.spend(_ARITHMETIC_STEPS if whole else _FUNCTION_STEPS)
         if not base:
             if not self._mp.re(exponent) > 0:
                 raise UndefinedError("zero to a power that is not positive")

@@ -31,6 +31,8 @@ def root(parser: "Parser") -> Node:
     if parser.accept("["):
         degree = parser.expression()
         parser.expect("]")
+    if isinstance(degree, Number) and degree.value:
+        return Apply("pow", (argument(parser), Number(1 / degree.value)))
     return Apply("pow", (argument(parser), Apply("div", (Number(Fraction(1)), degree))))
 
 

@@ -36,4 +36,4 @@ class Meter:
     def spend_on_bits(self, bits: int, times: int = 1) -> None:
         """Count an operation on numbers of so many bits together."""
         size = bits // _BITS_OF_ONE_STEP
-        self.spend(2 + times * size * size // 2)
+        self.spend(4 + times * size * size // 2)

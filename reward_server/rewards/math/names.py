@@ -7,8 +7,9 @@ CONSTANTS = {
 FUNCTIONS = {
     "sin": "sin", "cos": "cos", "tan": "tan", "cot": "cot", "sec": "sec", "csc": "csc", "arcsin": "asin",
     "arccos": "acos", "arctan": "atan", "asin": "asin", "acos": "acos", "atan": "atan", "sinh": "sinh",
-    "cosh": "cosh", "tanh": "tanh", "ln": "ln", "log": "log", "exp": "exp", "abs": "abs", "floor": "floor",
-    "ceil": "ceil", "sqrt": "sqrt", "cbrt": "cbrt", "gcd": "gcd", "lcm": "lcm", "max": "max", "min": "min",
+    "cosh": "cosh", "tanh": "tanh", "ln": "ln", "log": "log", "lg": "log", "exp": "exp", "abs": "abs",
+    "floor": "floor", "ceil": "ceil", "sqrt": "sqrt", "cbrt": "cbrt", "gcd": "gcd", "lcm": "lcm",
+    "max": "max", "min": "min",
 }  # fmt: skip
 INVERSES = {"sin": "asin", "cos": "acos", "tan": "atan"}
 NAMES = frozenset(CONSTANTS) | frozenset(FUNCTIONS)

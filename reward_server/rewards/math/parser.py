@@ -11,7 +11,7 @@ from functools import reduce
 
 from reward_server.rewards.math import atoms, prose
 from reward_server.rewards.math.arguments import exponent_or_base
-from reward_server.rewards.math.literals import in_base
+from reward_server.rewards.math.literals import base_of, in_base
 from reward_server.rewards.math.names import NAMES
 from reward_server.rewards.math.tokens import Token, TokenKind, tokenize
 from reward_server.rewards.math.tree import (
@@ -42,6 +42,7 @@ SEPARATORS = frozenset((",", ";", "and", "or", "\\lor", "\\vee", "\\land", "\\we
 
 # Operator -> head, how tightly it holds its left operand, and its right one.
 BINARY = {
+    "\\choose": ("binomial", 2, 3),
     "\\cup": ("union", 4, 5), "\\cap": ("intersection", 6, 7), "\\setminus": ("setminus", 4, 5),
     "\\backslash": ("setminus", 4, 5), ":": ("ratio", 8, 9), "to": ("ratio", 8, 9),
     "+": ("add", 10, 11), "-": ("sub", 10, 11), "\\pm": ("pm", 10, 11), "\\mp": ("pm", 10, 11),
@@ -57,6 +58,7 @@ _DEGREES = ("\\circ", "\\degree")
 _REALS = ("all real numbers", "all reals", "all real x")
 _WORDS = re.compile(r"(?:\\text\s*\{)?([A-Za-z][A-Za-z'.-]*(?:[ ,]+[A-Za-z'.-]+)*)\}?\.?")
 _BASED = re.compile(r"(\d*[A-Z][\dA-Z]*)_\{?(1[1-9]|[23]\d)\}?", re.ASCII)
+_TIMES = re.compile(r"(?<=\d) x (?=\d)")
 _THIN_SPACE = re.compile(r"(?<=\d)\\,(?=\d{3}(?!\d))")
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 
@@ -76,6 +78,8 @@ def parse(text: str) -> Node:
         return words
     if based := _BASED.fullmatch(text):
         return in_base(based[1], int(based[2]))
+    if " x " in text:
+        text = _TIMES.sub(r" \\times ", text)
     parser = Parser(tokenize(text))
     node = parser.values()
     if parser.peek.kind is not TokenKind.END:
@@ -225,6 +229,9 @@ class Parser:
             return Apply(_POSTFIX_HEADS[token.text], (left,))
         if token.text in BINARY:
             return self._extend_binary(left, least)
+        if token.text == "_" and isinstance(left, Number) and left.value.denominator == 1:
+            self.next()
+            return in_base(str(left.value), base_of(exponent_or_base(self)))
         if least <= IMPLICIT_PRODUCT and self.at_factor(left):
             return joined("mul", left, self.expression(PREFIX))
         return None

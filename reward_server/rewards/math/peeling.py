@@ -10,14 +10,21 @@ import re
 from reward_server.rewards.math.tree import StrangeAnswerError
 
 _MOST_LAYERS = 12
+_MOST_NESTED_BOXES = 3
 _PAIRS = (
     ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("__", "__"), ("`", "`"),
     ("*", "*"), ('"', '"'), ("'", "'"),
 )  # fmt: skip
 _LEAD = re.compile(
-    r"[*_#]{0,4} ?(?:(?:so|thus|therefore|hence)[ ,]+)?(?:(?:the|my|our) )?(?:final |correct )?"
-    r"(?:(?:answer|total)[*_]{0,2} *(?:is(?![a-z])|:|=) *:?[*_]{0,2}(?![*_])|answer[*_]{0,2} +(?=[-+$\\\d]))",
+    r"(?:so|thus|therefore|hence)(?: *,| ) *|a total of (?=[-+$\\\d])|(?:result|solution|ans|a)[*_]{0,2}: *|"
+    r"#{0,3} ?(?P<bold>\*\*|__)?(?:(?:the|my|our) )?(?:final |correct )?"
+    r"(?:(?:answer|total) *(?(bold)[*_]{0,2})(?:is(?![a-z])|:|=)(?(bold)[*_]{0,2}) *:?"
+    r"|answer(?(bold)[*_]{0,2}) +(?=[-+$\\\d]))",
     re.IGNORECASE,
+)
+# Colour and size say nothing.
+_DRESS = re.compile(
+    r"\\(?:text)?color\s*\{[A-Za-z0-9!]{1,20}\}|\\(?:bf|large|Large|LARGE|huge|Huge)(?![A-Za-z])(?!\s*\{)"
 )
 _MINUS = re.compile(r"(?:negative|minus) +(?=[\\\d$.])", re.IGNORECASE)
 # Words stay wrapped, for they are compared as words.
@@ -46,10 +53,13 @@ def peel(text: str) -> str:
         SeveralAnswersError: no single answer is named.
     """
     text = _without_hope(text)
+    if "\\" in text:
+        text = _DRESS.sub("", text)
     if "####" in text:
         text = _after_marker(text)
-    if "\\boxed" in text or "\\fbox" in text:
-        text = _in_box(text)
+    for _ in range(_MOST_NESTED_BOXES):
+        if "\\boxed" in text or "\\fbox" in text:
+            text = _in_box(text)
     for _ in range(_MOST_LAYERS):
         inner = _one_layer(text)
         if inner == text:
@@ -79,11 +89,12 @@ def _without_hope(text: str) -> str:
 
 
 def _one_layer(text: str) -> str:
-    bare = text.strip().rstrip(".,;:").rstrip()
+    bare = text.strip().rstrip(".,;:\\ ")
     for left, right in _PAIRS:
         if bare.startswith(left) and bare.endswith(right) and len(bare) > len(left) + len(right):
             inside = bare[len(left) : -len(right)]
-            if left not in inside and right not in inside:
+            bare_inside = inside.replace("\\$", "") if left[0] == "$" else inside
+            if left not in bare_inside and right not in bare_inside and inside[-1] != "\\":
                 return inside
     if wrapped := _WRAPPED_NUMBER.fullmatch(bare):
         return wrapped[1]

@@ -11,7 +11,7 @@ from reward_server.rewards.option_text import singular_key
 _WRAPPED = re.compile(
     r"\\(?:text|textbf|textit|textrm|mbox|mathrm|operatorname|mathbf|textnormal)\s*\{([^{}]*)\}"
 )
-_SPACES = re.compile(r"\\[ ,;:!]|\\quad|~")
+_SPACES = re.compile(r"\\[ ,;:!]|\\(?:quad|left|right)(?![a-z])|~")
 _CLOCK = re.compile(r"(?<![A-Za-z])([AaPp])\.\s?[Mm](?:\.|(?![A-Za-z]))")
 _ORDINAL = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b", re.ASCII)
 _MONTH_NAMES = """

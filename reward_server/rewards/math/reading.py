@@ -56,7 +56,7 @@ def read(text: str) -> Measured:
 
 
 def _read_long_number(text: str) -> Measured | None:
-    """Read `70 000`, in groups of exactly three digits, and `15 (fifteen)`, a number said twice.
+    """Read `70 000`, in groups of exactly three digits, `15 (fifteen)` and `15 (dollars)`.
 
     Raises:
         StrangeAnswerError: the two numbers differ.
@@ -68,8 +68,11 @@ def _read_long_number(text: str) -> Measured | None:
     if not (twice := _TWICE.fullmatch(text)) or twice[1][-1:].isalpha() == twice[2][-1:].isalpha():
         return None
     one, other = read_number(twice[1]), read_number(twice[2])
-    if one is None or other is None:
+    if one is None:
         return None
+    if other is None:
+        unit = read_unit(twice[2])
+        return None if unit is None or one.unit is not None else Measured(node=one.node, unit=unit)
     values = [each.node.value for each in (one, other) if isinstance(each.node, Number)]
     if values[0] != values[-1]:
         raise StrangeAnswerError("two numbers that differ")
@@ -78,8 +81,8 @@ def _read_long_number(text: str) -> Measured | None:
 
 def _read_expression(text: str) -> Measured:
     text = without_points(text)
-    if text.count("$") % 2 == 0:
-        text = text.replace("$", "")
+    if text.count("$") % 2 == 0 or "=" in text:
+        text = text.replace("\\$", "$").replace("$", "") if "=" in text else text.replace("$", "")
     body, unit = _split_unit(text.replace("\\(", "").replace("\\)", ""))
     for money in ("\\$", "$"):
         if body.startswith(money):

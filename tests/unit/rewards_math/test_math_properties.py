@@ -1,7 +1,10 @@
 """Properties that hold for any answer: no exception, identity, a changed digit, wrapping."""
 
+import json
 import random
+import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -80,6 +83,82 @@ def test_two_numbers_compare_the_same_both_ways(one: str, other: str) -> None:
     assert there is not None
     assert back is not None
     assert there.verdict is back.verdict
+
+
+def plain_rows() -> list[tuple[str, str]]:
+    """Gold and answer of the table's rows that nothing is wrapped around, and that no worker decides."""
+    path = Path(__file__).resolve().parents[2] / "cases" / "math_cases.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    wrapped = re.compile(r"[$*#`_]|\\\(|\\\[|boxed|fbox|answer|hope|\\$", re.IGNORECASE)
+    found = [(row["gold"], row["answer"]) for row in rows if not wrapped.search(row["answer"])]
+    return [pair for pair in found if grade(*pair) is not None]
+
+
+FORMATS = {
+    "in math": lambda text: f"${text}$",
+    "in brackets of math": lambda text: f"\\({text}\\)",
+    "displayed": lambda text: f"\\[ {text} \\]",
+    "boxed": lambda text: f"\\boxed{{{text}}}",
+    "boxed twice": lambda text: f"\\boxed{{\\boxed{{{text}}}}}",
+    "bold": lambda text: f"**{text}**",
+    "after a lead": lambda text: f"The answer is {text}",
+    "after a bold lead": lambda text: f"**Final Answer:** {text}",
+    "bold after a lead": lambda text: f"The answer is **{text}**",
+    "after a connective": lambda text: f"So, {text}",
+    "before a hope": lambda text: f"The final answer is {text}. I hope it is correct.",
+    "with spaces": lambda text: f"  {text} . ",
+    "with other fractions": lambda text: text.replace("\\frac", "\\dfrac"),
+    "with thin spaces": lambda text: text.replace("+", "\\,+\\;"),
+}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_stands_around_an_answer_keeps_its_verdict(form: str) -> None:
+    changed = [
+        (gold, answer)
+        for gold, answer in plain_rows()
+        if is_right(grade(gold, FORMATS[form](answer))) != is_right(grade(gold, answer))
+    ]
+
+    assert changed == []
+
+
+def is_right(found: Grade | None) -> bool:
+    return found is not None and found.value == 1.0
+
+
+TERMS = st.sampled_from(
+    ["x", "y", "xy", "x^2", "2", "3x", "\\frac{x}{2}", "\\sqrt{5}", "\\pi", "x^2y", "e^x"]
+)
+SUMS = st.lists(TERMS, min_size=1, max_size=4)
+
+
+@given(SUMS, st.randoms(use_true_random=False))
+@settings(deadline=None)
+def test_the_order_of_terms_and_factors_keeps_the_verdict(terms: list[str], shuffler: random.Random) -> None:
+    shuffled = shuffler.sample(terms, len(terms))
+
+    assert is_right(grade("+".join(terms), "+".join(shuffled)))
+    assert is_right(
+        grade("".join(f"({each})" for each in terms), "\\cdot ".join(f"({each})" for each in shuffled))
+    )
+
+
+@given(SUMS, st.integers(2, 99))
+@settings(deadline=None)
+def test_a_changed_coefficient_is_wrong_and_both_ways(terms: list[str], number: int) -> None:
+    one, other = "+".join([*terms, f"{number}x"]), "+".join([*terms, f"{number + 1}x"])
+
+    assert not is_right(grade(one, other))
+    assert not is_right(grade(other, one))
+
+
+@given(SUMS, SUMS)
+@settings(deadline=None)
+def test_two_expressions_compare_the_same_both_ways(one: list[str], other: list[str]) -> None:
+    left, right = "+".join(one), "+".join(other)
+
+    assert is_right(grade(left, right)) == is_right(grade(right, left))
 
 
 @pytest.mark.parametrize("seed", range(5))
