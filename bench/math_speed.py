@@ -2,8 +2,9 @@
 
     python -m bench.math_speed [--seconds 1.0]
 
-GSM8K forms use the numbers 1..997; MATH-style pairs are those of `tests/cases/math_cases.jsonl`
-that are decided without a worker.
+GSM8K forms use the numbers 1..997, each at the end of a completion of 1 KB that goes through
+the gate first; MATH-style pairs are those of `tests/cases/math_cases.jsonl` that are decided
+without a worker.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from reward_server.api import Grade, MathReference, Sample
 from reward_server.rewards.math import TASKS, MathReward
+from reward_server.rewards.xml_gate import Open, open_gate
 from reward_server.workers import WorkerPool
 
 CASES = Path(__file__).resolve().parents[1] / "tests" / "cases" / "math_cases.jsonl"
@@ -27,6 +29,18 @@ def pair(gold: str, answer: str) -> Pair:
 
 def numbers(form: str, *, shift: int = 0) -> list[Pair]:
     return [pair(f"3 * 4 = <<3*4=12>>12\n#### {n}", form.format(n=n + shift)) for n in range(1, 998)]
+
+
+def gated(reward: MathReward) -> Callable[[Sample, str], object]:
+    """Return a grader that scans a completion of 1 KB before it grades the answer."""
+    reasoning = "Let me think about this step by step. " * 25
+
+    def grade(sample: Sample, answer: str) -> object:
+        opened = open_gate(f"<reasoning>{reasoning}</reasoning>\n<answer>{answer}</answer>")
+        assert isinstance(opened, Open)
+        return reward.grade(sample, opened.answer)
+
+    return grade
 
 
 def is_inline(reward: MathReward, each: Pair) -> bool:
@@ -62,18 +76,21 @@ def main() -> None:
     inline = [pair(row["gold"], row["answer"]) for row in rows]
     inline = [each for each in inline if is_inline(reward, each)]
     right = [each for each in inline if is_right(reward, each)]
-    workloads = {
-        "GSM8K, right": numbers("{n}"),
-        "GSM8K, wrong": numbers("{n}", shift=1),
-        "GSM8K, $ and cents": numbers("${n}.00"),
-        "GSM8K, with unit": numbers("{n} dollars"),
-        "GSM8K, boxed": numbers("\\boxed{{{n}}}"),
-        "GSM8K, sentence": numbers("The answer is {n}."),
-        "table, right, inline": right,
-        "table, wrong, inline": [each for each in inline if each not in right],
+    gsm8k = {
+        "right": numbers("{n}"),
+        "wrong": numbers("{n}", shift=1),
+        "$ and cents": numbers("${n}.00"),
+        "with unit": numbers("{n} dollars"),
+        "boxed": numbers("\\boxed{{{n}}}"),
+        "sentence": numbers("The answer is {n}."),
+        "in math": numbers("${n}$"),
+        "wrong sentence": numbers("The answer is {n}.", shift=1),
     }
-    for name, pairs in workloads.items():
-        print(f"{name:24} {rate(reward.grade, pairs, seconds):>10,.0f} /s")
+    table = {"right": right, "wrong": [each for each in inline if each not in right]}
+    for name, pairs in gsm8k.items():
+        print(f"GSM8K with gate, {name:16} {rate(gated(reward), pairs, seconds):>10,.0f} /s")
+    for name, pairs in table.items():
+        print(f"table, inline, {name:18} {rate(reward.grade, pairs, seconds):>10,.0f} /s")
 
 
 if __name__ == "__main__":
