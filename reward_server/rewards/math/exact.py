@@ -42,7 +42,7 @@ def rational(node: Node, meter: Meter, point: Mapping[str, Fraction] = NOWHERE) 
         if value is None:
             return None
         values.append(value)
-    return _bounded(_applied(node.head, values, meter))
+    return _applied(node.head, values, meter)
 
 
 def _power(base: Fraction, exponent: Fraction, meter: Meter) -> Fraction | None:
@@ -103,7 +103,7 @@ def _applied(head: str, values: list[Fraction], meter: Meter) -> Fraction | None
             if not below:
                 raise StrangeAnswerError("division by zero")
             meter.spend_on_bits(_size(above) + _size(below))
-            return above / below
+            return _bounded(above / below)
         case "pow", [base, exponent]:
             return _power(base, exponent, meter)
         case "neg", [value]:
@@ -113,15 +113,18 @@ def _applied(head: str, values: list[Fraction], meter: Meter) -> Fraction | None
         case "percent", [value]:
             return value / 100
         case _:
-            return _function(head, values, meter)
+            return _bounded(_function(head, values, meter))
 
 
 def _combined(head: str, values: list[Fraction], meter: Meter) -> Fraction:
     total, *others = values
+    size = _size(total)
     for value in others:
-        meter.spend_on_bits(_size(total) + _size(value))
+        meter.spend_on_bits(size + _size(value))
         total = total + value if head == "add" else total * value
-        _bounded(total)
+        size = _size(total)
+        if size > MAX_BITS:
+            raise TooLargeError("a number with too many digits")
     return total
 
 

@@ -140,13 +140,17 @@ def judge(sampler: Sampler, gold: Gold, answer: str) -> Judged | Undecided:
         HostileAnswerError: the answer is over the limits, or has control characters.
         UnreadGoldError: only the same string would be known to be right.
     """
-    if gold.integer is not None and answer.isdecimal() and answer.isascii() and len(answer) <= MAX_DIGITS:
-        return Judged(correct=int(answer) == gold.integer, layer=Layer.NUMBERS, answer=answer)
+    found = _judge_integer(gold, answer)
+    if found is not None:
+        return found
     text = bare(answer)
     if not text:
         raise NoAnswerError("empty")
     if canonical(text) == gold.canonical:
         return Judged(correct=True, layer=Layer.TEXT, answer=text)
+    found = _judge_integer(gold, text)
+    if found is not None:
+        return found
     if isinstance(gold.node, str):
         raise UnreadGoldError(gold.node)
     if isinstance(gold.node, Text):
@@ -154,6 +158,13 @@ def judge(sampler: Sampler, gold: Gold, answer: str) -> Judged | Undecided:
     if text.isalpha() and len(text) > 1 and text.lower() == gold.canonical.lower():
         return Judged(correct=True, layer=Layer.TEXT, answer=text)
     return _judge_values(sampler, gold, gold.node, text)
+
+
+def _judge_integer(gold: Gold, text: str) -> Judged | None:
+    """Judge a whole number against a whole number, the commonest pair by far."""
+    if gold.integer is None or not (text.isdecimal() and text.isascii()) or len(text) > MAX_DIGITS:
+        return None
+    return Judged(correct=int(text) == gold.integer, layer=Layer.NUMBERS, answer=text)
 
 
 def _judge_values(sampler: Sampler, gold: Gold, node: Node, text: str) -> Judged | Undecided:

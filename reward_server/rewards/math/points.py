@@ -1,7 +1,7 @@
 """The fixed rational points at which expressions with free symbols are compared."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 # How far from zero each point lies, about. Some are large, for domains such as that of sqrt(x - 5).
@@ -9,9 +9,9 @@ SPREAD = (1, 1, 9, 9, 60, 60, 200, 30)
 POINTS = len(SPREAD)
 
 
-def points(names: Sequence[str]) -> list[dict[str, Fraction]]:
+def points(names: Sequence[str]) -> tuple[Mapping[str, Fraction], ...]:
     """Return fixed rational points: first positive ones, then of mixed sign, no two alike."""
-    return [{name: coordinate(name, index) for name in names} for index in range(POINTS)]
+    return tuple({name: coordinate(name, index) for name in names} for index in range(POINTS))
 
 
 def coordinate(name: str, index: int) -> Fraction:

@@ -11,6 +11,7 @@ The domain is the reals: a point at which a side has no real value says nothing,
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from fractions import Fraction
+from functools import lru_cache
 
 from reward_server.rewards.math import exact
 from reward_server.rewards.math.evaluation import Evaluator, UndefinedError, Value
@@ -27,6 +28,7 @@ _TINY = -100
 _ROUNDING = -300
 # What a sign costs besides its two values, in steps of the meter.
 _SIGN_STEPS = 6
+_REMEMBERED_POINTS = 256
 
 
 class Match(Enum):
@@ -43,6 +45,7 @@ class Sampler:
     def __init__(self) -> None:
         self.meter = Meter()
         self._evaluator = Evaluator(self.meter)
+        self._points = lru_cache(_REMEMBERED_POINTS)(points)
 
     def compare(self, gold: Node, answer: Node, names: Sequence[str]) -> Match:
         """Compare two scalars at points for the free symbols `names`.
@@ -56,7 +59,7 @@ class Sampler:
             return self._close(self._evaluator.value(gold, {}), self._evaluator.value(answer, {}))
         real = not (has_head(gold, "i") or has_head(answer, "i"))
         agreeing = 0
-        for point in points(names):
+        for point in self._points(tuple(names)):
             match self._at(gold, answer, point, real=real):
                 case Match.EQUAL:
                     agreeing += 1
@@ -73,7 +76,7 @@ class Sampler:
         """
         first: Value = None
         agreeing = 0
-        for point in points(names):
+        for point in self._points(tuple(names)):
             ratio = self._ratio(gold, answer, point)
             if ratio is None:
                 continue
