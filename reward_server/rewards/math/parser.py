@@ -58,6 +58,7 @@ _DEGREES = ("\\circ", "\\degree")
 _REALS = ("all real numbers", "all reals", "all real x")
 _WORDS = re.compile(r"(?:\\text\s*\{)?([A-Za-z][A-Za-z'.-]*(?:[ ,]+[A-Za-z'.-]+)*)\}?\.?")
 _BASED = re.compile(r"(\d*[A-Z][\dA-Z]*)_\{?(1[1-9]|[23]\d)\}?", re.ASCII)
+_OF_WORDS = frozenset("eio")
 _TIMES = re.compile(r"(?<=\d) x (?=\d)")
 _THIN_SPACE = re.compile(r"(?<=\d)\\,(?=\d{3}(?!\d))")
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
@@ -102,9 +103,12 @@ def _words(text: str) -> Node | None:
 
 
 def _is_letters(words: str) -> bool:
-    """Tell letters from words: products of up to three (`abc`), differences (`a-b`), lists of both."""
-    if len(words) <= atoms.MOST_SYMBOLS_IN_A_RUN and words.isalpha():
-        return True
+    """Tell letters from words: products of up to three (`abc`), differences (`a-b`), lists of both.
+
+    Three letters with one of e, i and o are a word, such as "yes": else "dog" would be "god".
+    """
+    if len(words) == atoms.MOST_SYMBOLS_IN_A_RUN and words.isalpha():
+        return _OF_WORDS.isdisjoint(words.lower())
     return all(len(word) <= 2 or word in ("and", "or") for word in re.split(r"[ ,-]+", words))
 
 

@@ -79,18 +79,6 @@ async def test_every_case_of_the_category_gets_its_verdict(reward: MathReward, c
 
 
 @IN_ONE_LOOP
-@pytest.mark.parametrize("category", sorted({case.category for case in table("math_fresh.jsonl")}))
-async def test_cases_written_without_looking_at_the_grader_are_right_or_wrong_as_labelled(
-    reward: MathReward, category: str
-) -> None:
-    cases = [case for case in table("math_fresh.jsonl") if case.category == category]
-    grades = [(case, await grade(reward, case.gold, case.answer)) for case in cases]
-    wrong = [(case, found) for case, found in grades if (found.value == 1.0) != (case.verdict == "CORRECT")]
-
-    assert wrong == []
-
-
-@IN_ONE_LOOP
 @pytest.mark.parametrize("category", sorted({case.category for case in table("math_hostile.jsonl")}))
 async def test_no_hostile_answer_is_ever_correct_or_a_failure(reward: MathReward, category: str) -> None:
     cases = [case for case in table("math_hostile.jsonl") if case.category == category]
