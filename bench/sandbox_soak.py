@@ -21,7 +21,7 @@ from collections import Counter
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from memory import processes, proportional_bytes
+from memory import descendants, proportional_bytes
 
 from reward_server.api import CodeReference, Grade, Sample
 from reward_server.rewards.code import CodeReward
@@ -92,22 +92,6 @@ def count_left() -> Left:
 def docker(*arguments: str) -> list[str]:
     """Return the words that a docker command prints; none where there is no engine."""
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False).stdout.split()
-
-
-def descendants(roots: set[int]) -> set[int]:
-    """Return the children of processes, and theirs."""
-    found: set[int] = set()
-    parents = {pid: parent_of(pid) for pid in processes()}
-    while new := {pid for pid, parent in parents.items() if parent in roots | found} - found:
-        found |= new
-    return found - roots
-
-
-def parent_of(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
 
 
 async def grade_all(reward: CodeReward, cases: list[Case], wrong: Counter[str]) -> None:

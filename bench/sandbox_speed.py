@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from memory import processes, proportional_bytes
+from memory import descendants, is_shim, processes, proportional_bytes
 
 from reward_client.api import CodeReference, Sample, Score
 from reward_client.client import AsyncRewardClient
@@ -63,7 +64,7 @@ class Measured:
 
     times: tuple[float, ...]
     wall: float
-    megabytes: float  # of all processes that came with the method, at most
+    megabytes: float  # of all processes that the method has started, at most
 
     def per_second(self) -> float:
         return len(self.times) / self.wall
@@ -73,27 +74,29 @@ class Measured:
 
 
 class MemoryWatch:
-    """Samples the memory of the processes that were not there when it was made."""
+    """Samples the memory of what this process starts: its descendants, and containers that were not there."""
 
     def __init__(self) -> None:
         self._before = processes()
         self._stop = threading.Event()
+        self._peak = 0
 
-    def peak_during(self) -> "MemoryWatch":
-        self.peak = 0
+    def start(self) -> None:
         self._stop.clear()
         self._thread = threading.Thread(target=self._sample)
         self._thread.start()
-        return self
 
     def stop(self) -> float:
+        """Return the peak so far, in MB."""
         self._stop.set()
         self._thread.join()
-        return self.peak / 1e6
+        return self._peak / 1e6
 
     def _sample(self) -> None:
         while not self._stop.wait(0.5):
-            self.peak = max(self.peak, sum(map(proportional_bytes, processes() - self._before)))
+            shims = {pid for pid in processes() - self._before if is_shim(pid)}
+            ours = descendants({os.getpid()} | shims)
+            self._peak = max(self._peak, sum(map(proportional_bytes, ours - self._before)))
 
 
 async def drive(one: Callable[[], Coroutine[object, object, None]], seconds: float, in_flight: int,
@@ -106,7 +109,7 @@ async def drive(one: Callable[[], Coroutine[object, object, None]], seconds: flo
             await one()
             times.append(time.perf_counter() - started)
 
-    watch.peak_during()
+    watch.start()
     started = time.perf_counter()
     await asyncio.gather(*(client(started + seconds) for _ in range(in_flight)))
     return Measured(times=tuple(times), wall=time.perf_counter() - started, megabytes=watch.stop())
