@@ -33,7 +33,8 @@ def starts_factor(parser: "Parser", left: Node) -> bool:
     token = parser.peek
     match token.kind:
         case TokenKind.NUMBER:
-            return not isinstance(left, Number)
+            # A digit after anything longer is a slip of the pen, not a factor.
+            return isinstance(left, Symbol) or (isinstance(left, Apply) and not left.args)
         case TokenKind.WORD:
             return token.text not in ("and", "or", "to")
         case TokenKind.COMMAND:

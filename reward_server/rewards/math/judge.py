@@ -154,7 +154,8 @@ def judge(sampler: Sampler, gold: Gold, answer: str) -> Judged | Undecided:
     if isinstance(gold.node, str):
         raise UnreadGoldError(gold.node)
     if isinstance(gold.node, Text):
-        return Judged(correct=prose.folded(text) == gold.node.words, layer=Layer.TEXT, answer=text)
+        same = prose.folded(text) == gold.node.words and "?" not in text
+        return Judged(correct=same, layer=Layer.TEXT, answer=text)
     if text.isalpha() and len(text) > 1 and text.lower() == gold.canonical.lower():
         return Judged(correct=True, layer=Layer.TEXT, answer=text)
     return _judge_values(sampler, gold, gold.node, text)

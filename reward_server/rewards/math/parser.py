@@ -44,7 +44,7 @@ SEPARATORS = frozenset((",", ";", "and", "or", "\\lor", "\\vee", "\\land", "\\we
 BINARY = {
     "\\choose": ("binomial", 2, 3),
     "\\cup": ("union", 4, 5), "\\cap": ("intersection", 6, 7), "\\setminus": ("setminus", 4, 5),
-    "\\backslash": ("setminus", 4, 5), ":": ("ratio", 8, 9), "to": ("ratio", 8, 9),
+    "\\backslash": ("setminus", 4, 5), ":": ("ratio", 8, 9), "to": ("span", 8, 9),
     "+": ("add", 10, 11), "-": ("sub", 10, 11), "\\pm": ("pm", 10, 11), "\\mp": ("pm", 10, 11),
     "*": ("mul", 20, 21), "\\cdot": ("mul", 20, 21), "\\times": ("mul", 20, 21), "\\ast": ("mul", 20, 21),
     "/": ("div", 20, 21), "\\div": ("div", 20, 21), "^": ("pow", 40, 39), "**": ("pow", 40, 39),
@@ -250,9 +250,10 @@ class Parser:
         right = self.expression(hold_right)
         if head == "sub":
             return joined("add", left, negated(right))
-        if head == "ratio":
-            items = left.items if isinstance(left, Collection) and left.kind is Kind.RATIO else (left,)
-            return Collection(Kind.RATIO, (*items, right))
+        if head in ("ratio", "span"):
+            kind = Kind(head)
+            items = left.items if isinstance(left, Collection) and left.kind is kind else (left,)
+            return Collection(kind, (*items, right))
         return joined(head, left, right) if head in ("add", "mul") else Apply(head, (left, right))
 
     def power(self, base: Node) -> Node:

@@ -180,9 +180,11 @@ def _with_sign(node: Node, *, plus: bool) -> Node:
 
 
 def in_shape_of(model: Node, node: Node) -> Node:
-    """Rewrite `x = 2, y = 3` where the model is a tuple, and `[[1, 2], [3, 4]]` where it is a matrix."""
+    """Rewrite `x = 2, y = 3` where the model is a tuple, `[[1, 2], [3, 4]]` a matrix, `2 to 3` a ratio."""
     if not isinstance(model, Collection):
         return node
+    if model.kind is Kind.RATIO and isinstance(node, Collection) and node.kind is Kind.SPAN:
+        return Collection(Kind.RATIO, node.items)
     if model.kind is Kind.TUPLE:
         values = _values_by_name(node)
         return node if values is None else Collection(Kind.TUPLE, values)

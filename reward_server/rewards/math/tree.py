@@ -40,6 +40,7 @@ class Kind(Enum):
     LIST = "list"
     SET = "set"
     RATIO = "ratio"
+    SPAN = "span"  # "2 to 3": a ratio where the other side is one, else a range
     MATRIX = "matrix"  # items are rows
     ROW = "row"
 

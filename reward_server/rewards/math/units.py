@@ -47,7 +47,7 @@ sq square cubic cu unit units
 # Words that make the text something other than a number and its unit.
 _FORBIDDEN_WORDS = """
 or and not no nor but maybe perhaps possibly probably is are was were isn wrong incorrect false than to if
-approx ish circa ca nearly almost roundabout estimated estimate guess guessed likely presumably supposedly
+etc approx ish circa ca nearly almost roundabout estimated estimate guess guessed likely presumably supposedly
 apparently hopefully usually sometimes often minimum maximum max under above below beyond exceeding
 within range unsure uncertain unclear unknown doubtful doubt invalid untrue instead rather but however
 although though wait actually hmm whatever anything nothing everything anyone any some
