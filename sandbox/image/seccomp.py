@@ -120,7 +120,7 @@ def filter_code(machine: str) -> bytes:
 def _search(changes: list[int], before: int, after: int) -> list[bytes]:
     """Assemble a binary search; the answer is `before` below the first change and `after` from it on.
 
-    The kernel tries a new filter on every call there is: a list would cost each program 0.2 ms.
+    The kernel tries a new filter on every call there is, for each program anew: depth is time.
     """
     if not changes:
         return [_instruction(_RETURN, before)]
