@@ -2,7 +2,9 @@
 
 One worker more than may work at once is kept, so that the place of a killed one is
 taken at once while the kernel clears it away. Callers wait in order of arrival, and
-waiting counts against nobody's budget.
+waiting counts against nobody's budget. A task that turns out to be slow goes on beside
+the others and lets the next one in: those who eat their whole budget must not make the
+rest wait for it.
 """
 
 import asyncio
@@ -17,6 +19,21 @@ from reward_server.workers.process import ChildProcess
 from reward_server.workers.zygote import Zygote
 
 SPARES = 1
+# Slow tasks that run beside those whose turn it is.
+MOST_ASIDE = 8
+
+
+class _Turn:
+    """A place among those who work, given back once."""
+
+    def __init__(self, turns: asyncio.Semaphore) -> None:
+        self._turns = turns
+        self._held = True
+
+    def give_back(self) -> None:
+        if self._held:
+            self._held = False
+            self._turns.release()
 
 
 class WorkerPool:
@@ -34,6 +51,7 @@ class WorkerPool:
         self._starting: asyncio.Task[None] | None = None
         self._zygote: Zygote | None = None
         self._zygote_turn = asyncio.Lock()
+        self._aside = 0
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -88,13 +106,16 @@ class WorkerPool:
             raise KeyError(f"no task {task!r}; known: {sorted(self._tasks)}")
         frames.encode({"task": task, "payload": payload})
         await self.ready()
-        async with self._turns:
-            try:
-                return await self._run_once(task, payload, cpu_seconds)
-            except GraderLostError:
-                if self._closed:
-                    raise
-                return await self._run_once(task, payload, cpu_seconds)
+        await self._turns.acquire()
+        turn = _Turn(self._turns)
+        try:
+            return await self._run_once(task, payload, cpu_seconds, turn)
+        except GraderLostError:
+            if self._closed:
+                raise
+            return await self._run_once(task, payload, cpu_seconds, turn)
+        finally:
+            turn.give_back()
 
     async def close(self) -> None:
         """Kill every worker; calls in progress and waiting ones raise `GraderLostError`."""
@@ -111,17 +132,30 @@ class WorkerPool:
         self._idle.put_nowait(GraderLostError("the worker pool is closed"))
         self._turns.release()
 
-    async def _run_once(self, task: str, payload: object, cpu_seconds: float) -> Any:
+    async def _run_once(self, task: str, payload: object, cpu_seconds: float, turn: "_Turn") -> Any:
         child = await self._take()
-        healthy = False
+        healthy = aside = False
+
+        def set_aside() -> None:
+            nonlocal aside
+            if self._aside < MOST_ASIDE and not self._closed:
+                aside = True
+                self._aside += 1
+                self._in_background(self._add_child())
+                turn.give_back()
+
         try:
-            result = await child.perform(task, payload, cpu_seconds=cpu_seconds)
+            result = await child.perform(task, payload, cpu_seconds=cpu_seconds, on_slow=set_aside)
             healthy = not child.wants_to_retire
         except WorkerTaskError:
             healthy = not child.wants_to_retire
             raise
         finally:
-            if healthy and not self._closed:
+            if aside:
+                self._aside -= 1
+                child.kill()
+                self._in_background(self._end(child))
+            elif healthy and not self._closed:
                 self._idle.put_nowait(child)
             else:
                 child.kill()

@@ -9,12 +9,15 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Callable
 from typing import Any
 
 from reward_server.errors import GraderLostError
 from reward_server.workers import frames
 from reward_server.workers.errors import Limit, WorkerBudgetError, WorkerTaskError
 
+# An honest question of algebra takes a few milliseconds.
+SLOW_CPU_SECONDS = 0.1
 # Wall time is only a backstop: under load it says more about us than about the task.
 WALL_FACTOR = 10.0
 
@@ -33,8 +36,12 @@ class ChildProcess:
         """Whether it has closed its end, which it does only by dying."""
         return self._reader.at_eof()
 
-    async def perform(self, task: str, payload: object, *, cpu_seconds: float) -> Any:
+    async def perform(
+        self, task: str, payload: object, *, cpu_seconds: float, on_slow: Callable[[], None]
+    ) -> Any:
         """Return the task's result. After any error but `WorkerTaskError` the child is unusable.
+
+        `on_slow` is called once if the task uses more than `SLOW_CPU_SECONDS`.
 
         Raises:
             WorkerBudgetError: the task ran into its CPU or memory limit.
@@ -45,7 +52,7 @@ class ChildProcess:
         self._writer.write(frames.encode({"task": task, "payload": payload}))
         reply_task = asyncio.ensure_future(self._receive())
         try:
-            await self._watch(reply_task, task, clock_started, cpu_seconds)
+            await self._watch(reply_task, task, clock_started, cpu_seconds, on_slow)
             reply = reply_task.result()
         finally:
             reply_task.cancel()
@@ -70,17 +77,27 @@ class ChildProcess:
         self._writer.close()
 
     async def _watch(
-        self, reply: "asyncio.Future[dict[str, Any]]", task: str, clock_started: float, cpu_seconds: float
+        self,
+        reply: "asyncio.Future[dict[str, Any]]",
+        task: str,
+        clock_started: float,
+        cpu_seconds: float,
+        on_slow: Callable[[], None],
     ) -> None:
         """Return when the reply is there; raise as soon as a budget is used up."""
         wall_deadline = time.monotonic() + WALL_FACTOR * cpu_seconds
-        left = cpu_seconds
+        used, slow = 0.0, False
         while True:
-            # A child with one thread cannot use `left` seconds of CPU in less wall time.
-            done, _ = await asyncio.wait({reply}, timeout=max(left, 0.005))
+            next_limit = cpu_seconds if slow else min(SLOW_CPU_SECONDS, cpu_seconds)
+            # A child with one thread cannot use so many seconds of CPU in less wall time.
+            done, _ = await asyncio.wait({reply}, timeout=max(next_limit - used, 0.005))
             if done:
                 return
-            left = cpu_seconds - (self._cpu_clock() - clock_started)
+            used = self._cpu_clock() - clock_started
+            left = cpu_seconds - used
+            if used > SLOW_CPU_SECONDS and not slow:
+                slow = True
+                on_slow()
             if left <= 0:
                 raise WorkerBudgetError(
                     f"task {task!r} used up its {cpu_seconds:g} s of CPU time", limit=Limit.CPU

@@ -118,6 +118,29 @@ async def test_time_in_the_queue_counts_against_nobody(pool: WorkerPool) -> None
     assert await asyncio.gather(*calls) == ["slept"] * 4
 
 
+async def test_tasks_that_eat_their_budget_do_not_make_a_quick_one_wait_for_it(pool: WorkerPool) -> None:
+    eaters = [asyncio.create_task(pool.run("spin", None, cpu_seconds=1.5)) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    quick = await pool.run("echo", 1, cpu_seconds=1)
+    still_eating = [not eater.done() for eater in eaters]
+    ends = await asyncio.gather(*eaters, return_exceptions=True)
+
+    assert quick == 1
+    assert still_eating == [True] * 3
+    assert [type(end) for end in ends] == [WorkerBudgetError] * 3
+
+
+async def test_after_slow_tasks_there_are_as_many_workers_as_before(pool: WorkerPool) -> None:
+    for _ in range(3):
+        await asyncio.gather(
+            *(pool.run("spin", None, cpu_seconds=0.2) for _ in range(2)), return_exceptions=True
+        )
+    await asyncio.sleep(0.2)
+    pids = {await pool.run("pid", None, cpu_seconds=1) for _ in range(10)}
+
+    assert len(pids) == 2  # the worker and its spare
+
+
 async def test_callers_are_served_in_order_of_arrival(pool: WorkerPool) -> None:
     served: list[int] = []
 
