@@ -44,7 +44,7 @@ for line in sys.stdin:
 """
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def grade(docker_engine: None) -> AsyncIterator[Grader]:
     async with open_grader(Limits()) as grader:
         yield grader

@@ -35,7 +35,7 @@ def _reference(row: dict[str, Any]) -> CodeReference:
     )
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def grade(docker_engine: None) -> AsyncIterator[Grader]:
     async with open_grader(LIMITS) as grader:
         yield grader
