@@ -44,14 +44,15 @@ def _itself(value: Expression) -> Expression:
     return value
 
 
+# Not gcd and lcm: sympy's are those of polynomials, where gcd(x, y) is 1.
 _OPERATIONS: Mapping[str, Callable[..., Expression]] = {
     "add": sympy.Add, "mul": sympy.Mul, "pow": sympy.Pow, "neg": _opposite, "div": _quotient,
     "abs": sympy.Abs, "floor": sympy.floor, "ceil": sympy.ceiling, "factorial": sympy.factorial,
     "binomial": sympy.binomial, "log": sympy.log, "ln": sympy.log, "percent": _hundredth,
     "degrees": _itself, "sin": sympy.sin, "cos": sympy.cos, "tan": sympy.tan, "cot": sympy.cot,
     "sec": sympy.sec, "csc": sympy.csc, "asin": sympy.asin, "acos": sympy.acos, "atan": sympy.atan,
-    "sinh": sympy.sinh, "cosh": sympy.cosh, "tanh": sympy.tanh, "gcd": sympy.gcd, "lcm": sympy.lcm,
-    "max": sympy.Max, "min": sympy.Min,
+    "sinh": sympy.sinh, "cosh": sympy.cosh, "tanh": sympy.tanh, "max": sympy.Max,
+    "min": sympy.Min,
 }  # fmt: skip
 _TRIGONOMETRIC = frozenset(("sin", "cos", "tan", "cot", "sec", "csc"))
 _RELATIONS: Mapping[str, Callable[..., Expression]] = {
