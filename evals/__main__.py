@@ -18,6 +18,7 @@ from evals.completions import Answered, read_completions, write_completions
 from evals.errors import CheckpointError, EvaluationError
 from evals.grade import Graded, grade
 from evals.results import ALL, reward_versions, summarise
+from evals.rows import source_of
 from evals.store import COMPLETIONS_FILE, Results, read_graded, read_results, write_results
 from evals.table import comparison_table, results_table
 from reward_client.api import RewardClientError, RewardUnavailableError
@@ -25,7 +26,7 @@ from reward_client.client import RewardClient
 from reward_client.local import LocalServer
 from tasks.api import Example, Split
 from tasks.errors import TasksError
-from tasks.sources import Directory, embedded, load
+from tasks.sources import load
 
 _CONNECT_S = 30.0
 
@@ -47,7 +48,7 @@ class Run:
     split: Literal["test", "validation", "train"] = "test"
     """Split of the datasets to ask."""
     data_dir: Path | None = None
-    """Local datasets under the hub's column names; unset: the samples in this repository."""
+    """Local datasets under the hub's column names; unset: the data that the run was trained on."""
     limit: int = 0
     """Ask at most this many examples of each dataset, the first ones; 0 asks all."""
     samples: int = 1
@@ -144,7 +145,7 @@ def _check(options: Run) -> None:
 
 
 def _examples(options: Run, console: Console) -> list[Example]:
-    source = Directory(options.data_dir) if options.data_dir is not None else embedded()
+    source = source_of(None if options.completions else options.checkpoint, options.data_dir)
     loaded = load(source, splits=(Split(options.split),))
     examples = loaded.examples
     if loaded.skipped:
