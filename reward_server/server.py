@@ -9,7 +9,6 @@ import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version
-from typing import Protocol
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -25,10 +24,12 @@ from reward_server.lanes import Lane
 from reward_server.listening import listen, read_token, write_address
 from reward_server.registry import Factory, Registry, build
 from reward_server.resources import open_resources
+from reward_server.sandbox_health import Doctor, report
 from reward_server.scorer import Scorer
 from reward_server.service import SERVICE, RewardService
 from reward_server.stopping import Stop
 from reward_server.telemetry import log_defect, logger
+from sandbox.api import Sandbox
 
 # For answers that are on their way when the last call has ended.
 FLUSH_S = 0.5
@@ -46,7 +47,7 @@ async def serve(config: ServerConfig, factories: Mapping[str, Factory], tasks: M
     async with (
         stop.on_stdin_eof() if config.stop_on_stdin_eof else nullcontext(),
         open_resources(config, tasks) as resources,
-        running(server, config, build(factories, resources, config.scoring), stop),
+        running(server, config, build(factories, resources, config.scoring), stop, sandbox=resources.sandbox),
     ):
         if config.address_file is not None:
             write_address(config.address_file, address)
@@ -57,20 +58,32 @@ async def serve(config: ServerConfig, factories: Mapping[str, Factory], tasks: M
 
 @asynccontextmanager
 async def running(
-    server: grpc.aio.Server, config: ServerConfig, rewards: Registry, stop: Stop
+    server: grpc.aio.Server,
+    config: ServerConfig,
+    rewards: Registry,
+    stop: Stop,
+    *,
+    sandbox: Sandbox | None = None,
 ) -> AsyncGenerator[None]:
-    """Answer calls inside the block; at its end say NOT_SERVING, drain, and stop."""
+    """Answer calls inside the block; at its end say NOT_SERVING, drain, and stop.
+
+    The health of `sandbox`, where one is given, is served beside the server's own.
+    """
     calls = Calls(read_token(config.token_file))
     async with Flights() as flights:
         service = _assemble(config, rewards, calls, flights)
         server.add_generic_rpc_handlers((service.handler(),))
         doctor = await _add_standard_services(server)
         await server.start()
+        reporting = asyncio.create_task(report(sandbox, doctor)) if sandbox is not None else None
         try:
             yield
             await doctor.enter_graceful_shutdown()
             await _drain(calls, stop, config.drain_s)
         finally:
+            if reporting is not None:
+                reporting.cancel()
+                await asyncio.gather(reporting, return_exceptions=True)
             await server.stop(0 if stop.forced.is_set() else FLUSH_S)
 
 
@@ -97,16 +110,8 @@ def _assemble(config: ServerConfig, rewards: Registry, calls: Calls, flights: Fl
     )
 
 
-class _Doctor(Protocol):
-    """The part of grpc_health's servicer that is used here; the package has no types."""
-
-    async def set(self, service: str, status: int) -> None: ...
-
-    async def enter_graceful_shutdown(self) -> None: ...
-
-
-async def _add_standard_services(server: grpc.aio.Server) -> _Doctor:
-    doctor: _Doctor = HealthServicer()
+async def _add_standard_services(server: grpc.aio.Server) -> Doctor:
+    doctor: Doctor = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(doctor, server)  # pyright: ignore[reportUnknownMemberType]
     for name in ("", SERVICE):
         await doctor.set(name, health_pb2.HealthCheckResponse.SERVING)
