@@ -21,10 +21,12 @@ from reward_client.api import (
 
 
 def write_sample(sample: Sample) -> pb.Sample:
-    """Write one sample.
+    """Write one sample; what is no UTF-8 in its completion is sent as U+FFFD.
+
+    The completion is a model's raw text, and one bad token must not cost a batch its rewards.
 
     Raises:
-        RewardRequestError: a text cannot be UTF-8: it holds a lone surrogate.
+        RewardRequestError: another text of the sample holds a lone surrogate: a defect of the data.
     """
     try:
         return _message(sample)
@@ -37,12 +39,19 @@ def _message(sample: Sample) -> pb.Sample:
         sample_id=sample.sample_id,
         reward=sample.reward,
         prompt=sample.prompt,
-        completion=sample.completion,
+        completion=_utf8(sample.completion),
         group_id=sample.group_id,
         metadata=sample.metadata,
     )
     _write_reference(sample.reference, message)
     return message
+
+
+def _utf8(text: str) -> str:
+    """Return `text` with each lone surrogate replaced; pairs become the character they stand for."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _write_reference(reference: Reference, message: pb.Sample) -> None:

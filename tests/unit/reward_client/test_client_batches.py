@@ -65,7 +65,7 @@ def test_nothing_is_sent_for_no_samples() -> None:
     [
         ([sample("a"), sample("")], r"samples\[1\]\.sample_id='' is empty"),
         ([sample("a"), sample("b"), sample("a")], r"samples\[2\]\.sample_id='a' is repeated"),
-        ([sample("a", "\ud800")], "'a' is no UTF-8"),
+        ([sample("a", reference=MathReference(answer="\ud800"))], "'a' is no UTF-8"),
         ([sample("a", "x" * (65 * 1024 * 1024))], r"samples\[0\] \('a'\) has 68157462 bytes.*64 MiB"),
     ],
     ids=["no id", "repeated id", "surrogate", "too large"],
@@ -151,3 +151,17 @@ def test_each_reference_is_sent_in_its_field_even_when_it_is_empty(reference: Re
     assert {each.name for each in message.DESCRIPTOR.fields_by_name[field].message_type.fields} == set(
         type(reference).__dataclass_fields__
     )
+
+
+@pytest.mark.parametrize(
+    ("completion", "sent"),
+    [
+        ("a\ud800b", "a\ufffdb"),
+        ("\udc00", "\ufffd"),
+        ("\ud83d\ude00", "\U0001f600"),
+        ("caf\u00e9 \U0001f600", "caf\u00e9 \U0001f600"),
+    ],
+    ids=["high", "low", "pair", "clean"],
+)
+def test_a_completion_that_is_no_utf8_is_sent_with_replacement_characters(completion: str, sent: str) -> None:
+    assert write_sample(sample("a", completion=completion)).completion == sent
