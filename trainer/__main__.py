@@ -21,7 +21,7 @@ from reward_client.retries import Retry
 from trainer import huge_pages
 from trainer.config import ConfigurationError, TrainConfig, parse
 from trainer.progress import Progress
-from trainer.run_directory import RunDirectory, choose
+from trainer.run_directory import RECORD_FILE, RunDirectory, choose
 
 RUNS = Path("runs")
 
@@ -33,18 +33,17 @@ def main() -> int:
         path = choose(config, RUNS, now=datetime.now().astimezone())
     except ConfigurationError as error:
         return _fail(str(error), status=2)
-    resume = f"the same command goes on from the last checkpoint in {path}"
     # The libraries take seconds to import; a wrong flag should not have to wait for them.
     from trainer.failures import EXPECTED, StopRequestedError  # noqa: PLC0415
 
     try:
         _train(config, RunDirectory(path, latest=RUNS / "latest"))
     except (StopRequestedError, KeyboardInterrupt):
-        return _fail(f"stopped; {resume}", status=130)
+        return _fail(f"stopped{_how_to_go_on(path)}", status=130)
     except ConfigurationError as error:
         return _fail(str(error), status=2)
     except EXPECTED as error:
-        return _fail(f"{error}\n{resume}", status=1)
+        return _fail(f"{error}{_how_to_go_on(path)}", status=1)
     return 0
 
 
@@ -77,6 +76,13 @@ def _scorer(run: RunDirectory, progress: Progress) -> Iterator[RewardClient]:
             progress.note(f"starting a reward server (REWARD_ADDRESS is not set); its log is {log}")
             address = stack.enter_context(LocalServer(log)).address
         yield stack.enter_context(RewardClient(address, on_retry=tell))
+
+
+def _how_to_go_on(path: Path) -> str:
+    """Says how to go on."""
+    if not (path / RECORD_FILE).is_file():
+        return "\nnothing was trained yet; give the same command again to start"
+    return f"\nthe same command goes on from the last checkpoint in {path}"
 
 
 def _fail(message: str, *, status: int) -> int:

@@ -20,6 +20,8 @@ from pathlib import Path
 from trainer.config import ConfigurationError, TrainConfig, to_yaml
 from trainer.records import METRICS_FILE, SUMMARY_FILE, StepRecord, read_steps, to_json
 
+RECORD_FILE = "run.json"
+
 
 def fingerprint(config: TrainConfig) -> str:
     """Identifies what a run computes: every knob but where it is stored."""
@@ -39,7 +41,7 @@ def choose(config: TrainConfig, runs: Path, *, now: datetime) -> Path:
     if not config.fresh:
         unfinished = [
             path.parent
-            for path in runs.glob("*/run.json")
+            for path in runs.glob(f"*/{RECORD_FILE}")
             if json.loads(path.read_text())["fingerprint"] == identity
             and not (path.parent / SUMMARY_FILE).exists()
             and not path.parent.is_symlink()
@@ -50,7 +52,7 @@ def choose(config: TrainConfig, runs: Path, *, now: datetime) -> Path:
 
 
 def _check_free(directory: Path, identity: str, *, fresh: bool) -> None:
-    record = directory / "run.json"
+    record = directory / RECORD_FILE
     if not record.is_file():
         return
     if fresh:
@@ -82,7 +84,7 @@ class RunDirectory:
     def start(self, config: TrainConfig, record: Mapping[str, object]) -> None:
         """Writes what was asked for, and points the `latest` link here."""
         (self.path / "config.yaml").write_text(to_yaml(replace(config, run_dir=None, fresh=False)))
-        self.write_json("run.json", {"fingerprint": fingerprint(config), **record})
+        self.write_json(RECORD_FILE, {"fingerprint": fingerprint(config), **record})
         if self._latest is not None and (self._latest.is_symlink() or not self._latest.exists()):
             self._latest.unlink(missing_ok=True)
             self._latest.parent.mkdir(parents=True, exist_ok=True)

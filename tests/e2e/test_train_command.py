@@ -124,5 +124,5 @@ def test_a_dead_server_is_an_error_with_its_address_and_how_to_go_on(workplace: 
     assert process.returncode == 1
     assert "waiting for the reward server" in output
     assert "127.0.0.1:1" in output
-    assert "goes on from the last checkpoint" in output
+    assert "give the same command again" in output
     assert "Traceback" not in output
