@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import jax
 
 from evals.grade import Graded, Grader, grade, prompt_rewards
 from evals.results import DomainResult, domain_results, ungraded_by_kind
-from evals.statistics import Interval
 from policy.sampling import Generator
 from tasks.api import Example
 from tasks.prompts import PromptTemplate
 from trainer.config import TrainConfig
+from trainer.records import domain_results_from_json
 from trainer.rewards import clean_completion
 from trainer.run_directory import RunDirectory
 from trainer.steps import STOP_MARKS
@@ -68,18 +67,13 @@ def read_evaluation(name: str, run: RunDirectory) -> Evaluation | None:
     values = run.read_json(f"evals/{name}.json")
     if not isinstance(values, dict):
         return None
-    results = {domain: _result(result) for domain, result in values["results"].items()}
+    results = domain_results_from_json(values["results"])
     return Evaluation(results=results, prompt_rewards=values["prompt_rewards"], failures=values["failures"])
 
 
 def _texts(generator: Generator, prompts: Sequence[str], *, temperature: float, key: jax.Array) -> list[str]:
     completions = generator.generate(prompts, temperature=temperature, key=key)
     return [clean_completion(completion.text, STOP_MARKS) for completion in completions]
-
-
-def _result(values: Mapping[str, Any]) -> DomainResult:
-    intervals = {name: Interval(*pair) for name, pair in values.items() if name.endswith("_interval")}
-    return DomainResult(**{**values, **intervals})
 
 
 def _write(name: str, sampled: Sequence[Graded], greedy: Sequence[Graded], run: RunDirectory) -> None:

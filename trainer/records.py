@@ -117,10 +117,17 @@ def summary_from_json(text: str) -> Summary:
         RecordError: the text is not JSON, or its fields are not those of a summary.
     """
     values = _values(Summary, _object(text))
-    return Summary(**{**values, "before": _results(values["before"]), "after": _results(values["after"])})
+    return Summary(
+        **{
+            **values,
+            "before": domain_results_from_json(values["before"]),
+            "after": domain_results_from_json(values["after"]),
+        }
+    )
 
 
-def _results(raw: Mapping[str, Any]) -> Mapping[str, DomainResult]:
+def domain_results_from_json(raw: Mapping[str, Any]) -> dict[str, DomainResult]:
+    """Read results by domain from their JSON form."""
     return {domain: _result(_values(DomainResult, values)) for domain, values in raw.items()}
 
 
