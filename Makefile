@@ -58,6 +58,17 @@ $(INSTALLED): $(REQUIREMENTS) pyproject.toml
 	fi
 	@touch $@
 
+# Torch alone and first: where pip finds a CPU build (find-links), it is taken, and nothing of CUDA follows.
+INTEROP := $(VENV)/.interop
+.PHONY: interop
+interop: $(INTEROP)  ## install what the tests against TRL, PEFT, Ray Serve and lm-evaluation-harness need
+$(INTEROP): requirements/interop.txt $(INSTALLED)
+	@echo "set-up: installing requirements/interop.txt into $(VENV)"
+	@$(PYTHON) -m pip --python $(PY) install --quiet --disable-pip-version-check "$$(grep -m1 -o '^torch==[0-9.]*' requirements/interop.in)"
+	@if command -v uv >/dev/null; then VIRTUAL_ENV=$(VENV) uv pip install --quiet -r requirements/interop.txt; \
+	else $(PY) -m pip install --quiet --disable-pip-version-check -r requirements/interop.txt; fi
+	@touch $@
+
 $(STUBS): proto/reward/v1/reward.proto hatch_build.py $(INSTALLED)
 	@$(PY) hatch_build.py
 	@touch $@
@@ -110,12 +121,19 @@ lint: setup  ## style, import directions, types
 check: lint  ## what CI runs: lint and types, then every test; a missing engine fails
 	@CI=true $(MAKE) --no-print-directory test
 
+# Torch's own dependencies: `make interop` takes those of the build that it installed.
+NO_CUDA := torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti nvidia-cuda-nvrtc \
+	nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse \
+	nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx
 .PHONY: lock
 lock:  ## compile requirements/*.in into pinned requirements/*.txt (needs uv)
 	@for name in dev cuda tpu; do \
 		uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
 			--custom-compile-command "make lock" requirements/$$name.in -o requirements/$$name.txt || exit 1; \
 	done
+	@uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" \
+		--constraint requirements/dev.txt $$(printf -- '--no-emit-package %s ' $(NO_CUDA)) \
+		requirements/interop.in -o requirements/interop.txt
 
 .PHONY: clean
 clean:  ## remove the virtual environment, the stubs and caches; runs/ stays
