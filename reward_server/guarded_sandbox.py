@@ -9,13 +9,14 @@ fail by themselves. A refused sandbox is examined on, and is used again once it 
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 from reward_server.errors import SandboxUnavailableError
 from reward_server.rewards.code import CodeReward
 from reward_server.rewards.code.canary import complaint, examine, load_cases
 from reward_server.telemetry import logger
-from sandbox.api import Limits, Program, Run, Sandbox, SandboxError
+from sandbox.api import Limits, Program, Run, Sandbox, SandboxError, Usage
 
 Examination = Callable[[Sandbox], Awaitable[str | None]]
 
@@ -38,6 +39,7 @@ class GuardedSandbox:
         self._examining = asyncio.Lock()
         self._examined = False
         self._refusal: str | None = None
+        self._examined_at: float | None = None
 
     @property
     def name(self) -> str:
@@ -46,6 +48,15 @@ class GuardedSandbox:
     @property
     def slots(self) -> int:
         return self._sandbox.slots
+
+    @property
+    def usage(self) -> Usage:
+        return self._sandbox.usage
+
+    @property
+    def examined_at(self) -> float | None:
+        """When the last examination ended, in seconds of Unix time; None before the first."""
+        return self._examined_at
 
     @property
     def refusal(self) -> str | None:
@@ -108,6 +119,7 @@ class GuardedSandbox:
             raise SandboxError(str(error)) from error
         before, first = self._refusal, not self._examined
         self._examined = True
+        self._examined_at = time.time()
         self._refusal = complaint and f"the sandbox failed its self-check: {complaint}"
         if self._refusal is not None:
             consequence = "code is answered with SANDBOX failures until a self-check passes"

@@ -18,10 +18,17 @@ class Lane:
     """A queue with `slots` places to run and at most `bound` samples waiting."""
 
     def __init__(self, name: str, *, slots: int, bound: int) -> None:
-        self._name = name
+        self.name = name
+        self.slots = slots
         self._bound = bound
         self._slots = asyncio.Semaphore(slots)
         self._waiting = 0
+        self._busy = 0
+
+    @property
+    def busy(self) -> int:
+        """How many slots are held."""
+        return self._busy
 
     @property
     def waiting(self) -> int:
@@ -36,7 +43,7 @@ class Lane:
         """
         if self._waiting and self._waiting + count > self._bound:
             raise OverloadedError(
-                f"the {self._name} queue is full: {self._waiting} samples wait, {count} more exceed its "
+                f"the {self.name} queue is full: {self._waiting} samples wait, {count} more exceed its "
                 f"bound of {self._bound}; send the call again later, or add servers",
                 retry_after_s=RETRY_AFTER_S,
             )
@@ -53,7 +60,9 @@ class Lane:
             await self._slots.acquire()
         finally:
             self._waiting -= 1
+        self._busy += 1
         try:
             yield
         finally:
+            self._busy -= 1
             self._slots.release()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 
-from sandbox.api import Limits, Program, Run, Sandbox
+from sandbox.api import Limits, Program, Run, Sandbox, Usage
 
 
 class LateSandbox:
@@ -21,6 +21,10 @@ class LateSandbox:
     @property
     def slots(self) -> int:
         return self._slots
+
+    @property
+    def usage(self) -> Usage:
+        return self._opening.result().usage if self._opening.done() else Usage()
 
     async def check(self) -> None:
         """Find out, after the opening, whether programs can be run.

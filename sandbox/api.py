@@ -91,6 +91,18 @@ class Run:
     wall_ms: float = 0.0
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """What a sandbox does now and has done since it was opened, for those who watch it.
+
+    `replaced` counts containers whose place was taken by another: lost, worn out or killed.
+    """
+
+    busy: int = 0
+    programs: int = 0
+    replaced: int = 0
+
+
 class SandboxError(Exception):
     """The sandbox, not the program, is at fault. No verdict can be drawn from it."""
 
@@ -106,6 +118,11 @@ class Sandbox(Protocol):
     @property
     def slots(self) -> int:
         """How many programs run at once; callers queue the rest."""
+        ...
+
+    @property
+    def usage(self) -> Usage:
+        """What it does and has done; cheap, and waits for nothing."""
         ...
 
     async def check(self) -> None:

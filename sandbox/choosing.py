@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from sandbox.api import Limits, Program, Run, Sandbox, SandboxError
+from sandbox.api import Limits, Program, Run, Sandbox, SandboxError, Usage
 from sandbox.selfcheck import require_fit
 
 FIRST_RETRY_SECONDS = 0.25
@@ -42,6 +42,10 @@ class ChosenSandbox:
     @property
     def slots(self) -> int:
         return self._slots
+
+    @property
+    def usage(self) -> Usage:
+        return Usage() if self._chosen is None else self._chosen.usage
 
     async def settle(self) -> None:
         """Choose now if possible; otherwise leave it to the first who needs it."""

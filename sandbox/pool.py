@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Any
 
-from sandbox.api import SandboxError
+from sandbox.api import SandboxError, Usage
 from sandbox.image.wire import Request
 from sandbox.supply import ContainerSupply
 from sandbox.worker import Answer, Worker, WorkerLostError
@@ -39,10 +39,18 @@ class Pool:
         self._turns = asyncio.Semaphore(slots)  # fair: first come, first served
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._programs = 0
+        self._replaced = 0
 
     @property
     def size(self) -> int:
         return len(self._slots)
+
+    @property
+    def usage(self) -> Usage:
+        """What runs, and what has run."""
+        busy = len(self._slots) - len(self._free)
+        return Usage(busy=busy, programs=self._programs, replaced=self._replaced)
 
     async def open(self) -> None:
         """Fill all slots; what cannot be filled now is filled by a later run."""
@@ -76,6 +84,7 @@ class Pool:
         slot = await self._acquire()
         worker = slot.worker
         assert worker is not None, "acquired slots are filled"
+        self._programs += 1
         try:
             answer = await worker.run(request, body)
         except asyncio.CancelledError:
@@ -118,6 +127,7 @@ class Pool:
         self._turns.release()
 
     async def _fill(self, slot: _Slot) -> None:
+        self._replaced += slot.worker is not None
         await self._empty(slot)
         if self._closed:
             raise SandboxError("the sandbox is closed")

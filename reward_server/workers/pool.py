@@ -8,19 +8,34 @@ rest wait for it.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from reward_server.errors import GraderLostError
 from reward_server.workers import frames
-from reward_server.workers.errors import WorkerTaskError
+from reward_server.workers.errors import WorkerBudgetError, WorkerTaskError
 from reward_server.workers.process import ChildProcess
 from reward_server.workers.zygote import Zygote
 
 SPARES = 1
 # Slow tasks that run beside those whose turn it is.
 MOST_ASIDE = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """What the workers do now, and how many were replaced since the start, by reason.
+
+    Reasons: cpu and memory (over its budget), cancelled (nobody waits for its task any more),
+    lost (died by itself), retired (has done its share).
+    """
+
+    alive: int
+    busy: int
+    restarts: Mapping[str, int]
 
 
 class _Turn:
@@ -52,6 +67,8 @@ class WorkerPool:
         self._zygote: Zygote | None = None
         self._zygote_turn = asyncio.Lock()
         self._aside = 0
+        self._busy = 0
+        self._restarts: Counter[str] = Counter()
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -61,6 +78,11 @@ class WorkerPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    @property
+    def usage(self) -> Usage:
+        """What they do; cheap, and waits for nothing. A spare counts as alive."""
+        return Usage(alive=len(self._children), busy=self._busy, restarts=dict(self._restarts))
 
     def start(self, size: int) -> asyncio.Task[None]:
         """Begin to start `size` workers and a spare; `run` waits for them, and so can the caller.
@@ -135,6 +157,8 @@ class WorkerPool:
     async def _run_once(self, task: str, payload: object, cpu_seconds: float, turn: "_Turn") -> Any:
         child = await self._take()
         healthy = aside = False
+        ended = "cancelled"
+        self._busy += 1
 
         def set_aside() -> None:
             nonlocal aside
@@ -146,11 +170,20 @@ class WorkerPool:
 
         try:
             result = await child.perform(task, payload, cpu_seconds=cpu_seconds, on_slow=set_aside)
-            healthy = not child.wants_to_retire
+            healthy, ended = not child.wants_to_retire, "retired"
         except WorkerTaskError:
-            healthy = not child.wants_to_retire
+            healthy, ended = not child.wants_to_retire, "retired"
+            raise
+        except WorkerBudgetError as error:
+            ended = error.limit.value
+            raise
+        except GraderLostError:
+            ended = "lost"
             raise
         finally:
+            self._busy -= 1
+            if aside or not healthy:
+                self._restarts[ended] += 1
             if aside:
                 self._aside -= 1
                 child.kill()
@@ -174,6 +207,7 @@ class WorkerPool:
                 raise worker
             if not worker.is_gone:
                 return worker
+            self._restarts["lost"] += 1
             self._in_background(self._replace(worker))
 
     async def _start(self, size: int) -> None:
