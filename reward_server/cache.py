@@ -7,6 +7,7 @@ that do not depend on how busy the machine was. A failure is no score, so it is 
 
 import hashlib
 from collections import OrderedDict
+from typing import Protocol
 
 from reward_server.api import Sample, Score, Verdict
 
@@ -31,23 +32,52 @@ def may_keep(verdict: Verdict) -> bool:
     return verdict not in _MACHINE_DEPENDENT
 
 
-class ScoreCache:
-    """The last `capacity` scores by key."""
+class Store(Protocol):
+    """Where scores outlive this process; see `disk_cache`."""
 
-    def __init__(self, capacity: int) -> None:
+    def get(self, key: Key) -> Score | None: ...
+    def put(self, key: Key, score: Score) -> None: ...
+
+
+class ScoreCache:
+    """The last `capacity` scores by key, and those of a store below.
+
+    `hits`, `stored_hits` (found below) and `misses` count since the start of the process.
+    """
+
+    def __init__(self, capacity: int, below: Store | None = None) -> None:
+        self.hits = 0
+        self.stored_hits = 0
+        self.misses = 0
         self._capacity = capacity
+        self._below = below
         self._scores: OrderedDict[Key, Score] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._scores)
 
     def get(self, key: Key) -> Score | None:
+        """Return the score kept under a key, or None."""
         score = self._scores.get(key)
         if score is not None:
+            self.hits += 1
             self._scores.move_to_end(key)
+            return score
+        score = None if self._below is None else self._below.get(key)
+        if score is None:
+            self.misses += 1
+            return None
+        self.stored_hits += 1
+        self._keep(key, score)
         return score
 
     def put(self, key: Key, score: Score) -> None:
+        """Keep a score, and forget the one that was not used for longest if there is no room."""
+        self._keep(key, score)
+        if self._below is not None:
+            self._below.put(key, score)
+
+    def _keep(self, key: Key, score: Score) -> None:
         self._scores[key] = score
         self._scores.move_to_end(key)
         if len(self._scores) > self._capacity:

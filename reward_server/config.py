@@ -21,6 +21,8 @@ from sandbox.options import BackendChoice, SandboxOptions
 
 # A self-check takes about two seconds of one slot; it must not crowd out the work it guards.
 MIN_SELF_CHECK_EVERY_S = 30.0
+# Less would be filled by a single batch of scores.
+MIN_CACHE_DIR_MIB = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +79,13 @@ class ServerConfig:
     drain_s: float = 30.0
     """Seconds that calls in flight get to finish after SIGTERM or SIGINT; a second signal ends them."""
     cache_entries: int = 65_536
-    """Scores kept so that equal samples are not graded again."""
+    """Scores kept in memory so that equal samples are not graded again."""
+    cache_dir: Path | None = None
+    """Directory that keeps scores beyond a restart (see docs/recording.md); without it none is kept."""
+    cache_dir_mib: int = 512
+    """Room of the scores in that directory, in MiB; the oldest are dropped."""
+    record: Path | None = None
+    """Directory that gets every sample and its outcome as Parquet files (see docs/recording.md)."""
     token_file: Path | None = None
     """File whose content every caller must bring as bearer token; without it all who connect are served."""
     stop_on_stdin_eof: bool = False
@@ -103,6 +111,10 @@ class ServerConfig:
         for name in ("deadline_s", "drain_s", "cache_entries"):
             if getattr(self, name) < 0:
                 raise ConfigurationError(f"{name}={getattr(self, name)!r} must not be negative")
+        if self.cache_dir_mib < MIN_CACHE_DIR_MIB:
+            raise ConfigurationError(
+                f"cache_dir_mib={self.cache_dir_mib!r} must be at least {MIN_CACHE_DIR_MIB}"
+            )
         if not self.self_check_every_s >= MIN_SELF_CHECK_EVERY_S:
             raise ConfigurationError(
                 f"self_check_every_s={self.self_check_every_s!r} must be at least {MIN_SELF_CHECK_EVERY_S}"
