@@ -82,12 +82,15 @@ class Flights:
     def __init__(self) -> None:
         self._by_key: dict[Key, Flight] = {}
         self._tasks: set[asyncio.Task[Landed]] = set()
+        self.shared = 0  # samples that boarded a flight that was already in the air
 
     def __len__(self) -> int:
         return len(self._tasks)
 
     def find(self, key: Key | None) -> Flight | None:
-        return None if key is None else self._by_key.get(key)
+        flight = None if key is None else self._by_key.get(key)
+        self.shared += flight is not None
+        return flight
 
     def start(self, key: Key | None, plan: Plan, on_landed: Callable[[Landed], None]) -> Flight:
         """Queue the work on a place already reserved in its lane; a key of None is never shared."""

@@ -16,6 +16,7 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2  # pyright: ignore[reportMissingTypeStubs]
 
 from reward_server.errors import OverloadedError, RequestError
+from reward_server.observing import UNOBSERVED, CallReport, Observer
 from reward_server.telemetry import Tally, logger, trace_of
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
@@ -24,11 +25,17 @@ Context = grpc.aio.ServicerContext[bytes, bytes]
 class Calls:
     """The calls in flight, and which new ones are let in. No `token`: no caller has to bring one."""
 
-    def __init__(self, token: str | None = None) -> None:
+    def __init__(self, token: str | None = None, observer: Observer = UNOBSERVED) -> None:
+        self.observer = observer
         self._token = token
         self._open: set[Guard] = set()
         self._ended = asyncio.Event()
         self._draining = False
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls have begun and not ended."""
+        return len(self._open)
 
     def guard(self, rpc: str, context: Context) -> "Guard":
         """Return the guard of one call, to be entered with `async with`."""
@@ -77,11 +84,14 @@ class Guard:
         self._rpc = rpc
         self._context = context
         self._calls = calls
+        self._metadata = dict(context.invocation_metadata() or ())
+        self._began_ns = time.time_ns()
         self._started = time.perf_counter()
 
     async def __aenter__(self) -> Self:
-        refusal = self._calls.enter(self, dict(self._context.invocation_metadata() or ()))
+        refusal = self._calls.enter(self, self._metadata)
         if refusal is not None:
+            self._report(refusal[0])
             await self._context.abort(*refusal)
         return self
 
@@ -91,10 +101,7 @@ class Guard:
         self._calls.leave(self)
         error = _first(error)
         code = _code(error)
-        fields = self.tally.fields()
-        ms = round((time.perf_counter() - self._started) * 1e3, 2)
-        log = logger().error if code is grpc.StatusCode.INTERNAL else logger().info
-        log("call", rpc=self._rpc, code=code.name, ms=ms, peer=self._context.peer(), **fields)
+        self._report(code)
         if isinstance(error, Exception):
             details = str(error)
             if code is grpc.StatusCode.INTERNAL:
@@ -103,6 +110,31 @@ class Guard:
                     "server_defect", rpc=self._rpc, error=type(error).__name__, trace=trace_of(error)
                 )
             await self._context.abort(code, details, _trailers(error, code, details))
+
+    def _report(self, code: grpc.StatusCode) -> None:
+        """Tell the observer of the call, and write its line."""
+        seconds = time.perf_counter() - self._started
+        traceparent = self._metadata.get("traceparent", "")
+        report = CallReport(
+            rpc=self._rpc,
+            code=code.name,
+            began_ns=self._began_ns,
+            seconds=seconds,
+            received_bytes=self.tally.received_bytes,
+            traceparent=traceparent if isinstance(traceparent, str) else "",
+            parts=self.tally.parts,
+        )
+        trace_id = self._calls.observer.call_ended(report)
+        log = logger().error if code is grpc.StatusCode.INTERNAL else logger().info
+        log(
+            "call",
+            rpc=self._rpc,
+            code=code.name,
+            ms=round(seconds * 1e3, 2),
+            peer=self._context.peer(),
+            trace_id=trace_id,
+            **self.tally.fields(),
+        )
 
 
 def _first(error: BaseException | None) -> BaseException | None:

@@ -21,6 +21,7 @@ from reward_server.cache import Key, ScoreCache, key_of, may_keep
 from reward_server.errors import InvalidGradeError, OverloadedError, UnknownRewardError, boundary
 from reward_server.flights import Flight, Flights, Landed, Plan
 from reward_server.lanes import Lane
+from reward_server.observing import UNOBSERVED, Observer
 from reward_server.pace import Pace
 from reward_server.registry import Entry, Registry
 from reward_server.rewards.xml_gate import Open, open_gate
@@ -62,6 +63,7 @@ class Scorer:
         cache: ScoreCache,
         flights: Flights,
         on_defect: Callable[[str, Exception], None],
+        observer: Observer = UNOBSERVED,
     ) -> None:
         self._registry = registry
         self._scoring = scoring
@@ -69,6 +71,7 @@ class Scorer:
         self._cache = cache
         self._flights = flights
         self._on_defect = on_defect
+        self._observer = observer
         self._compared = frozenset(
             entry.info.name for entry in registry.entries if entry.info.compares_siblings
         )
@@ -159,7 +162,7 @@ class Scorer:
             if isinstance(graded, Score | Failure):
                 self._keep(key, graded)
                 return graded
-            flight = self._flights.start(key, graded, lambda landed: self._keep(key, landed.result))
+            flight = self._flights.start(key, graded, lambda landed: self._arrive(entry, key, landed))
             call.started.add(flight)
             call.reserved[entry.info.cost_class] -= 1
         flight.passengers += 1
@@ -193,6 +196,10 @@ class Scorer:
 
             return Plan(work=grade, judge=judge, lane=lane, arrived=call.arrived)
         return caught.failure
+
+    def _arrive(self, entry: Entry, key: Key | None, landed: Landed) -> None:
+        self._observer.work_ended(entry.info.name, entry.info.cost_class, landed.queue_ms, landed.grade_ms)
+        self._keep(key, landed.result)
 
     def _keep(self, key: Key | None, result: Score | Failure) -> None:
         if key is not None and isinstance(result, Score) and may_keep(result.verdict):

@@ -68,11 +68,12 @@ class RewardService:
         """Grade a batch; outcomes in request order."""
         deadline = self._deadline(context)
         async with self._calls.guard("Score", context) as call:
+            call.tally.received_bytes += len(data)
             request = _parse(pb.ScoreRequest, data)
             _check_batch(request.samples)
             samples = await _read(request.samples, call)
             outcomes = await self._scorer.score(samples, deadline=deadline)
-            return await _write(outcomes, call)
+            return await _write(samples, outcomes, call)
 
     async def score_stream(self, requests: AsyncIterator[bytes], context: Context) -> None:
         """Grade samples as they arrive; outcomes as they finish."""
@@ -108,9 +109,9 @@ class RewardService:
             failure = Failure(kind=FailureKind.OVERLOADED, message=str(error))
             version = self._registry.find(sample.reward).version
             outcome = Outcome(sample_id=sample.sample_id, result=failure, reward_version=version)
-        call.tally.add_outcome(outcome)
         message = pb.Outcome()
         wire.write_outcome(outcome, message)
+        call.tally.add_outcome(sample.reward, outcome)
         async with call.writing:
             await context.write(message.SerializeToString())
 
@@ -123,6 +124,7 @@ def _time_left(context: Context) -> float | None:
 async def _incoming(requests: AsyncIterator[bytes], call: Guard) -> AsyncIterator[Sample]:
     seen: set[str] = set()
     async for data in requests:
+        call.tally.received_bytes += len(data)
         message = _parse(pb.Sample, data)
         _check_id(message.sample_id, len(seen), seen)
         sample = wire.read_sample(message)
@@ -186,12 +188,12 @@ async def _read(messages: Sequence[pb.Sample], call: Guard) -> list[Sample]:
     return samples
 
 
-async def _write(outcomes: Sequence[Outcome], call: Guard) -> bytes:
+async def _write(samples: Sequence[Sample], outcomes: Sequence[Outcome], call: Guard) -> bytes:
     pace = Pace()
     response = pb.ScoreResponse()
-    for outcome in outcomes:
+    for sample, outcome in zip(samples, outcomes, strict=True):
         if pace.due():
             await pace.rest()
-        call.tally.add_outcome(outcome)
         wire.write_outcome(outcome, response.outcomes.add())
+        call.tally.add_outcome(sample.reward, outcome)
     return response.SerializeToString()

@@ -7,12 +7,14 @@ import logging
 import sys
 import traceback
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Literal
 
 import structlog
 
-from reward_server.api import Outcome, Sample, Score
+from reward_server.api import FailureKind, Outcome, Sample, Verdict
+from reward_server.observing import UNKNOWN, Part
 
 MAX_METADATA_PAIRS = 16
 MAX_METADATA_CHARS = 128
@@ -52,13 +54,12 @@ def trace_of(error: Exception) -> list[str]:
 
 
 class Tally:
-    """What one call asked for and got, as fields of its log line."""
+    """What one call asked for and got, as fields of its log line and, by reward, for its observer."""
 
     def __init__(self) -> None:
+        self.received_bytes = 0
+        self.parts: dict[str, Part] = {}
         self._samples = 0
-        self._cached = 0
-        self._verdicts: Counter[str] = Counter()
-        self._failures: Counter[str] = Counter()
         self._metadata: dict[str, str] = {}
 
     def add_sample(self, sample: Sample) -> None:
@@ -70,21 +71,36 @@ class Tally:
             self._metadata = {key: value for key, value in pairs if sample.metadata.get(key) == value}
         self._samples += 1
 
-    def add_outcome(self, outcome: Outcome) -> None:
+    def add_outcome(self, reward: str, outcome: Outcome) -> None:
         """Count an outcome by its verdict or its kind of failure."""
-        self._cached += outcome.cached
-        if isinstance(outcome.result, Score):
-            self._verdicts[outcome.result.verdict.value] += 1
-        else:
-            self._failures[outcome.result.kind.value] += 1
+        name = reward if outcome.reward_version else UNKNOWN
+        part = self.parts.get(name)
+        if part is None:
+            part = self.parts[name] = Part()
+        part.add(outcome)
 
     def fields(self) -> dict[str, object]:
-        """Return the counts, with metadata cut to size."""
+        """Return the counts and the times, with metadata cut to size."""
+        parts = self.parts.values()
         cut = slice(MAX_METADATA_CHARS)
         return {
+            "bytes": self.received_bytes,
             "samples": self._samples,
-            "cached": self._cached,
-            "verdicts": dict(self._verdicts),
-            "failures": dict(self._failures),
+            "rewards": {name: part.samples for name, part in self.parts.items()},
+            "cached": sum(part.cached for part in parts),
+            "verdicts": _by_value(part.verdicts for part in parts),
+            "failures": _by_value(part.failures for part in parts),
+            "queue_ms_max": round(max((part.longest_queue_ms for part in parts), default=0.0), 2),
+            "grade_ms": round(sum(part.grade_ms for part in parts), 2),
             "metadata": {key[cut]: value[cut] for key, value in self._metadata.items()},
         }
+
+
+def _by_value(
+    counters: Iterable[Mapping[Verdict, int]] | Iterable[Mapping[FailureKind, int]],
+) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for counter in counters:
+        for kind, count in counter.items():
+            total[kind.value] += count
+    return dict(total)

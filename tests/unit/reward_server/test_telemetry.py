@@ -1,6 +1,7 @@
 """What the log says of a call, and what it keeps to itself."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import structlog
@@ -21,7 +22,9 @@ def sample(**metadata: str) -> Sample:
 
 
 def outcome(result: Score | Failure, *, cached: bool = False) -> Outcome:
-    return Outcome(sample_id="1", result=result, reward_version="1", cached=cached)
+    return Outcome(
+        sample_id="1", result=result, reward_version="1", cached=cached, queue_ms=2.0, grade_ms=4.0
+    )
 
 
 def test_a_tally_counts_verdicts_failures_and_what_was_not_computed() -> None:
@@ -30,15 +33,28 @@ def test_a_tally_counts_verdicts_failures_and_what_was_not_computed() -> None:
     tally = telemetry.Tally()
     for each in (outcome(right), outcome(right, cached=True), outcome(lost)):
         tally.add_sample(sample())
-        tally.add_outcome(each)
+        tally.add_outcome("math", each)
 
     assert tally.fields() == {
+        "bytes": 0,
         "samples": 3,
+        "rewards": {"math": 3},
         "cached": 1,
         "verdicts": {"CORRECT": 2},
         "failures": {"SANDBOX": 1},
+        "queue_ms_max": 2.0,
+        "grade_ms": 8.0,
         "metadata": {},
     }
+
+
+def test_the_name_of_a_reward_that_is_not_here_is_not_kept() -> None:
+    lost = Failure(kind=FailureKind.UNKNOWN_REWARD, message="")
+    tally = telemetry.Tally()
+    for name in ("what the caller wrote", "and wrote again"):
+        tally.add_outcome(name, replace(outcome(lost), reward_version=""))
+
+    assert tally.fields()["rewards"] == {"unknown": 2}
 
 
 def test_only_metadata_that_all_samples_share_is_echoed() -> None:
