@@ -104,7 +104,7 @@ async def test_a_defect_of_the_server_ends_one_call_with_internal_and_quotes_nob
         assert words(await server.score(sample("b", "sound"))) == ["CORRECT"]
 
     assert failed.value.code() is grpc.StatusCode.INTERNAL
-    assert "a defect of the server: AttributeError" in (failed.value.details() or "")
+    assert "a defect of the server: KeyError" in (failed.value.details() or "")
     assert "no verdict" not in (failed.value.details() or "")
 
 
