@@ -40,6 +40,10 @@ class PolicyRecord:
     def write(self, run_dir: Path) -> None:
         (run_dir / "policy.json").write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
 
+    def base_dir(self, run_dir: Path) -> Path:
+        """Returns the directory of the base model of the run in `run_dir`."""
+        return run_dir / self.base  # an absolute `base` stands for itself
+
     @classmethod
     def read(cls, run_dir: Path) -> "PolicyRecord":
         """Raises PolicyError when `run_dir` holds no run, or one that this code cannot read."""
@@ -89,7 +93,7 @@ def open_policy(run_dir: Path, *, hash_of: Callable[[str], str], trained: bool =
             f"policy: {str(run_dir)!r} was trained on prompt template {record.prompt_hash!r}, this code "
             f"renders {found!r}: check out the code of the run, or train anew"
         )
-    base_dir = Path(record.base) if Path(record.base).is_absolute() else run_dir / record.base
+    base_dir = record.base_dir(run_dir)
     mesh = make_mesh(fsdp=1, tp=1)
     model = load_pretrained(base_dir, dtype=DTYPES[record.dtype], mesh=mesh)
     if trained:

@@ -24,6 +24,7 @@ from huggingface_hub import errors as hub_errors
 from tunix.models.gemma3 import model as gemma3
 from tunix.models.gemma3 import params_safetensors
 
+from policy import hub_config, hub_files
 from policy.errors import PolicyError
 from policy.tensors import to_tensors
 
@@ -153,9 +154,8 @@ def load_pretrained(directory: Path, *, dtype: Any, mesh: jax.sharding.Mesh) -> 
     Raises:
         PolicyError: files are missing or are not Gemma 3 text weights.
     """
-    if not any(directory.glob("*.safetensors")):
-        raise PolicyError(f"model: no *.safetensors in {str(directory)!r}")
     config = read_config(directory)
+    hub_files.check(directory, config)
     config.param_dtype = dtype
     with on(mesh):
         return params_safetensors.create_model_from_safe_tensors(str(directory), config, mesh, dtype)
@@ -167,53 +167,31 @@ def read_config(directory: Path) -> ModelConfig:
     Raises:
         PolicyError: the file is missing, or describes another architecture.
     """
+    return hub_config.from_hub(read_hub_values(directory))
+
+
+def read_hub_values(directory: Path) -> dict[str, Any]:
+    """Reads `config.json` as it stands.
+
+    Raises:
+        PolicyError: the file is missing or is not a JSON object.
+    """
     path = directory / "config.json"
     if not path.is_file():
         raise PolicyError(f"model: no config.json in {str(directory)!r}")
-    values = json.loads(path.read_text())
-    if values.get("model_type") != "gemma3_text":
-        raise PolicyError(
-            f"model: {str(path)!r} has model_type {values.get('model_type')!r}, need 'gemma3_text'"
-        )
-    return ModelConfig(
-        num_layers=values["num_hidden_layers"],
-        num_embed=values["vocab_size"],
-        embed_dim=values["hidden_size"],
-        hidden_dim=values["intermediate_size"],
-        num_heads=values["num_attention_heads"],
-        head_dim=values["head_dim"],
-        num_kv_heads=values["num_key_value_heads"],
-        sliding_window_size=values["sliding_window"],
-        local_base_frequency=int(values["rope_local_base_freq"]),
-        global_base_frequency=int(values["rope_theta"]),
-    )
+    try:
+        values = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise PolicyError(f"model: {str(path)!r} is not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise PolicyError(f"model: {str(path)!r} must hold an object, got {type(values).__name__}")
+    return values
 
 
 def save_pretrained(model: Gemma3, directory: Path) -> None:
     """Writes `config.json` and `model.safetensors` in the hub's form."""
     directory.mkdir(parents=True, exist_ok=True)
-    config = model.config
-    values = {
-        "architectures": ["Gemma3ForCausalLM"],
-        "model_type": "gemma3_text",
-        "num_hidden_layers": config.num_layers,
-        "vocab_size": config.num_embed,
-        "hidden_size": config.embed_dim,
-        "intermediate_size": config.hidden_dim,
-        "num_attention_heads": config.num_heads,
-        "num_key_value_heads": config.num_kv_heads,
-        "head_dim": config.head_dim,
-        "sliding_window": config.sliding_window_size,
-        "rope_local_base_freq": config.local_base_frequency,
-        "rope_theta": config.global_base_frequency,
-        "query_pre_attn_scalar": config.head_dim,
-        "rms_norm_eps": 1e-6,
-        "hidden_activation": "gelu_pytorch_tanh",
-        "tie_word_embeddings": True,
-        "pad_token_id": 0,
-        "eos_token_id": 1,
-        "bos_token_id": 2,
-    }
+    values = hub_config.to_hub(model.config)
     (directory / "config.json").write_text(json.dumps(values, indent=2) + "\n")
     safetensors.numpy.save_file(
         dict(to_tensors(model)), directory / "model.safetensors", metadata={"format": "pt"}

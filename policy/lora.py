@@ -100,17 +100,50 @@ def save_lora(policy: Gemma3, shape: LoraShape, directory: Path, *, base: str) -
     safetensors.numpy.save_file(tensors, directory / "adapter_model.safetensors", metadata={"format": "pt"})
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Adapters:
+    """Saved adapters: their shape, and A and B under PEFT's names."""
+
+    shape: LoraShape
+    tensors: Tensors
+
+    def merged(self, name: str, weight: np.ndarray) -> np.ndarray:
+        """Adds (alpha / rank) * B A to a base weight [out, in] under its hub name; float32."""
+        module = _PREFIX + name.removesuffix(".weight")
+        weight = weight.astype(np.float32)
+        if f"{module}.lora_A.weight" not in self.tensors:
+            return weight
+        down, up = (self.tensors[f"{module}.lora_{half}.weight"].astype(np.float32) for half in "AB")
+        return weight + (self.shape.alpha / self.shape.rank) * (up @ down)
+
+
 def read_shape(directory: Path) -> LoraShape:
     """Reads rank and alpha of saved adapters.
 
     Raises:
-        PolicyError: there are no adapters in `directory`.
+        PolicyError: there are no adapters in `directory`, or they are of a kind that scales otherwise.
     """
     path = directory / "adapter_config.json"
     if not path.is_file():
         raise PolicyError(f"lora: no adapter_config.json in {str(directory)!r}: has the run finished?")
     values = json.loads(path.read_text())
+    for key in ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save"):
+        if values.get(key):
+            raise PolicyError(f"lora: {str(path)!r} has {key}={values[key]!r}: only plain LoRA is read")
     return LoraShape(rank=int(values["r"]), alpha=float(values["lora_alpha"]))
+
+
+def read_adapters(directory: Path) -> Adapters:
+    """Reads adapters in PEFT's form.
+
+    Raises:
+        PolicyError: a file is missing, or the adapters are of another kind.
+    """
+    shape = read_shape(directory)
+    path = directory / "adapter_model.safetensors"
+    if not path.is_file():
+        raise PolicyError(f"lora: no adapter_model.safetensors in {str(directory)!r}: has the run finished?")
+    return Adapters(shape=shape, tensors=safetensors.numpy.load_file(path))
 
 
 def load_lora(policy: Gemma3, directory: Path) -> None:
@@ -119,31 +152,16 @@ def load_lora(policy: Gemma3, directory: Path) -> None:
     Raises:
         PolicyError: the file is missing, or names and shapes do not fit the model.
     """
-    path = directory / "adapter_model.safetensors"
-    if not path.is_file():
-        raise PolicyError(f"lora: no adapter_model.safetensors in {str(directory)!r}: has the run finished?")
-    tensors = safetensors.numpy.load_file(path)
+    tensors = read_adapters(directory).tensors
     expected = {name: array.shape for name, array in adapter_tensors(policy).items()}
     found = {name: array.shape for name, array in tensors.items()}
     if expected != found:
         wrong = sorted(set(expected.items()) ^ set(found.items()))[:2]
-        raise PolicyError(f"lora: {str(path)!r} does not fit the model, first differences: {wrong}")
+        raise PolicyError(f"lora: {str(directory)!r} does not fit the model, first differences: {wrong}")
     for route, variable in _flat_adapters(policy):
         variable[...] = jax.device_put(
             _from_peft(tensors, route, variable[...].shape), variable[...].sharding
         )
-
-
-def merge_tensors(base: Tensors, adapters: Tensors, shape: LoraShape) -> Tensors:
-    """Adds (alpha / rank) * B A to the base weights, both in the hub's names and layout."""
-    merged = dict(base)
-    for name, down in adapters.items():
-        if name.endswith(".lora_A.weight"):
-            target = name.removeprefix(_PREFIX).replace(".lora_A.weight", ".weight")
-            up = adapters[name.replace("lora_A", "lora_B")]
-            delta = (shape.alpha / shape.rank) * (up.astype(np.float32) @ down.astype(np.float32))
-            merged[target] = (base[target].astype(np.float32) + delta).astype(base[target].dtype)
-    return merged
 
 
 def _flat_adapters(policy: Gemma3) -> list[tuple[tuple[object, ...], nnx.LoRAParam]]:

@@ -12,10 +12,12 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 from flax import nnx
+from tunix.models.gemma3 import model as gemma3
 
 from policy.errors import PolicyError
 
 Tensors = Mapping[str, np.ndarray]
+Shapes = Mapping[str, tuple[int, ...]]
 
 _NORMS = {
     "pre_attention_norm": "input_layernorm",
@@ -25,6 +27,29 @@ _NORMS = {
     "_query_norm": "self_attn.q_norm",
     "_key_norm": "self_attn.k_norm",
 }
+
+
+def hub_shapes(config: gemma3.ModelConfig) -> Shapes:
+    """Lists every tensor of a checkpoint of this architecture with its shape."""
+    width, hidden, head = config.embed_dim, config.hidden_dim, config.head_dim
+    queries, keys = config.num_heads * head, config.num_kv_heads * head
+    layer = {
+        "self_attn.q_proj": (queries, width),
+        "self_attn.k_proj": (keys, width),
+        "self_attn.v_proj": (keys, width),
+        "self_attn.o_proj": (width, queries),
+        "mlp.gate_proj": (hidden, width),
+        "mlp.up_proj": (hidden, width),
+        "mlp.down_proj": (width, hidden),
+        **{norm: (head if norm.startswith("self_attn") else width,) for norm in _NORMS.values()},
+    }
+    layers = {
+        f"model.layers.{number}.{name}.weight": shape
+        for number in range(config.num_layers)
+        for name, shape in layer.items()
+    }
+    ends = {"model.embed_tokens.weight": (config.num_embed, width), "model.norm.weight": (width,)}
+    return {**ends, **layers}
 
 
 def to_tensors(model: nnx.Module) -> Tensors:

@@ -1,6 +1,5 @@
 """The model: tiny from nothing, the real 1B by its shapes, and the hub's form on disk."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,36 +98,6 @@ def test_the_written_config_reads_back_as_the_same_architecture(base: Gemma3, mo
     assert read_config(model_dir).num_heads == base.config.num_heads
     assert read_config(model_dir).sliding_window_size == base.config.sliding_window_size
     assert read_config(model_dir).hidden_dim == base.config.hidden_dim
-
-
-def test_googles_config_of_the_1b_is_read_as_tunixs(tmp_path: Path) -> None:
-    # The values of google/gemma-3-1b-it's config.json.
-    (tmp_path / "config.json").write_text(
-        json.dumps(
-            {
-                "model_type": "gemma3_text",
-                "num_hidden_layers": 26,
-                "vocab_size": 262144,
-                "hidden_size": 1152,
-                "intermediate_size": 6912,
-                "num_attention_heads": 4,
-                "num_key_value_heads": 1,
-                "head_dim": 256,
-                "sliding_window": 512,
-                "rope_local_base_freq": 10000,
-                "rope_theta": 1000000,
-            }
-        )
-    )
-
-    assert read_config(tmp_path) == ModelConfig.gemma3_1b_it()
-
-
-def test_another_architecture_is_refused_by_its_name(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
-
-    with pytest.raises(PolicyError, match=r"'llama'.*gemma3_text"):
-        read_config(tmp_path)
 
 
 def test_a_directory_without_a_model_says_what_belongs_there(tmp_path: Path) -> None:

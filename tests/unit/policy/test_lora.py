@@ -15,10 +15,9 @@ from policy.errors import PolicyError
 from policy.gemma import Gemma3, load_pretrained
 from policy.lora import (
     LoraShape,
-    adapter_tensors,
     apply_lora,
     load_lora,
-    merge_tensors,
+    read_adapters,
     read_shape,
     save_lora,
 )
@@ -77,10 +76,17 @@ def test_saved_adapters_are_in_pefts_form(trained: Gemma3, tmp_path: Path) -> No
 
 
 def test_merged_weights_compute_the_policys_logits(
-    base: Gemma3, trained: Gemma3, model_dir: Path, mesh: jax.sharding.Mesh, logits_of: Logits
+    base: Gemma3,
+    trained: Gemma3,
+    model_dir: Path,
+    mesh: jax.sharding.Mesh,
+    logits_of: Logits,
+    tmp_path: Path,
 ) -> None:
-    merged = merge_tensors(to_tensors(base), adapter_tensors(trained), SHAPE)
-    safetensors.numpy.save_file(dict(merged), model_dir / "model.safetensors")
+    save_lora(trained, SHAPE, tmp_path, base="x")
+    adapters = read_adapters(tmp_path)
+    merged = {name: adapters.merged(name, weight) for name, weight in to_tensors(base).items()}
+    safetensors.numpy.save_file(merged, model_dir / "model.safetensors")
 
     loaded = load_pretrained(model_dir, dtype=jnp.float32, mesh=mesh)
     np.testing.assert_allclose(logits_of(loaded), logits_of(trained), atol=1e-5)
