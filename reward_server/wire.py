@@ -14,6 +14,7 @@ from reward_server.api import (
     ChoiceReference,
     CodeReference,
     CostClass,
+    Failure,
     FailureKind,
     MathReference,
     Outcome,
@@ -102,6 +103,26 @@ def write_outcome(outcome: Outcome, message: pb.Outcome) -> None:
     else:
         message.failure.kind = _FAILURES[result.kind]
         message.failure.message = _for_people(result.message)
+
+
+def read_outcome(message: pb.Outcome) -> Outcome:
+    """Read one outcome back, as recordings keep it."""
+    score, failure = message.score, message.failure
+    return Outcome(
+        sample_id=message.sample_id,
+        result=Score(
+            value=score.value,
+            components=dict(score.components),
+            verdict=Verdict(pb.Verdict.Name(score.verdict)),
+            explanation=score.explanation,
+        )
+        if message.HasField("score")
+        else Failure(kind=FailureKind(pb.FailureKind.Name(failure.kind)), message=failure.message),
+        reward_version=message.reward_version,
+        cached=message.cached,
+        queue_ms=message.timing.queue_ms,
+        grade_ms=message.timing.grade_ms,
+    )
 
 
 def write_reward(entry: Entry, message: pb.RewardInfo) -> None:

@@ -1,0 +1,1 @@
+"""What was graded, kept for later: a journal beside the server, Parquet files made of it."""
