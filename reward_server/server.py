@@ -7,7 +7,7 @@ manager here and ends with it.
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from importlib.metadata import version
 
 import grpc
@@ -20,6 +20,7 @@ from reward_server.cache import ScoreCache
 from reward_server.config import ServerConfig
 from reward_server.flights import Flights
 from reward_server.guard import Calls
+from reward_server.keeping import Kept, open_kept
 from reward_server.lanes import Lane
 from reward_server.listening import listen, read_token, write_address
 from reward_server.registry import Factory, Registry, build
@@ -70,8 +71,10 @@ async def running(
     The health of `sandbox`, where one is given, is served beside the server's own.
     """
     calls = Calls(read_token(config.token_file))
-    async with Flights() as flights:
-        service = _assemble(config, rewards, calls, flights)
+    async with AsyncExitStack() as stack:
+        kept = stack.enter_context(open_kept(config))  # closed last: what lands late is still kept
+        flights = await stack.enter_async_context(Flights())
+        service = _assemble(config, rewards, calls, flights, kept)
         server.add_generic_rpc_handlers((service.handler(),))
         doctor = await _add_standard_services(server)
         await server.start()
@@ -87,7 +90,9 @@ async def running(
             await server.stop(0 if stop.forced.is_set() else FLUSH_S)
 
 
-def _assemble(config: ServerConfig, rewards: Registry, calls: Calls, flights: Flights) -> RewardService:
+def _assemble(
+    config: ServerConfig, rewards: Registry, calls: Calls, flights: Flights, kept: Kept
+) -> RewardService:
     queues = config.queues
     scorer = Scorer(
         rewards,
@@ -96,7 +101,7 @@ def _assemble(config: ServerConfig, rewards: Registry, calls: Calls, flights: Fl
             CostClass.WORKER: Lane("worker", slots=queues.workers, bound=queues.worker_bound),
             CostClass.SANDBOX: Lane("sandbox", slots=queues.programs, bound=queues.program_bound),
         },
-        cache=ScoreCache(config.cache_entries),
+        cache=ScoreCache(config.cache_entries, kept.scores),
         flights=flights,
         on_defect=log_defect,
     )
@@ -107,6 +112,7 @@ def _assemble(config: ServerConfig, rewards: Registry, calls: Calls, flights: Fl
         deadline_s=config.deadline_s,
         server_version=version("assay-rl"),
         configuration_hash=config.scoring.digest(),
+        recorder=kept.recorder,
     )
 
 

@@ -18,6 +18,8 @@ from reward_server.api import Failure, FailureKind, Outcome, Sample
 from reward_server.errors import OverloadedError, RequestError
 from reward_server.guard import Calls, Context, Guard
 from reward_server.pace import Pace
+from reward_server.recording.recorder import Recorder
+from reward_server.recording.rows import as_batch
 from reward_server.registry import Registry
 from reward_server.scorer import Scorer
 
@@ -45,6 +47,7 @@ class RewardService:
         deadline_s: float,
         server_version: str,
         configuration_hash: str,
+        recorder: Recorder | None = None,
     ) -> None:
         self._scorer = scorer
         self._registry = registry
@@ -52,6 +55,7 @@ class RewardService:
         self._deadline_s = deadline_s
         self._server_version = server_version
         self._configuration_hash = configuration_hash
+        self._recorder = recorder
 
     def handler(self) -> grpc.GenericRpcHandler:
         """Return what a `grpc.aio.Server` needs to serve this."""
@@ -73,15 +77,18 @@ class RewardService:
             _check_batch(request.samples)
             samples = await _read(request.samples, call)
             outcomes = await self._scorer.score(samples, deadline=deadline)
-            return await _write(samples, outcomes, call)
+            answer = await _write(samples, outcomes, call)
+            if self._recorder is not None:
+                self._recorder.add(data, answer, rows=len(samples))
+            return answer
 
     async def score_stream(self, requests: AsyncIterator[bytes], context: Context) -> None:
         """Grade samples as they arrive; outcomes as they finish."""
         room = asyncio.Semaphore(MAX_STREAM_IN_FLIGHT)
         async with self._calls.guard("ScoreStream", context) as call, asyncio.TaskGroup() as group:
-            async for sample in _incoming(requests, call):
+            async for data, sample in _incoming(requests, call):
                 await room.acquire()
-                task = group.create_task(self._answer(sample, context, call))
+                task = group.create_task(self._answer(data, sample, context, call))
                 task.add_done_callback(lambda _: room.release())
 
     async def list_rewards(self, data: bytes, context: Context) -> bytes:
@@ -102,7 +109,7 @@ class RewardService:
             left_s = self._deadline_s
         return time.perf_counter() + left_s - min(MAX_MARGIN_S, MARGIN_SHARE * left_s)
 
-    async def _answer(self, sample: Sample, context: Context, call: Guard) -> None:
+    async def _answer(self, data: bytes, sample: Sample, context: Context, call: Guard) -> None:
         try:
             (outcome,) = await self._scorer.score([sample], deadline=self._deadline(context))
         except OverloadedError as error:  # in a stream a full queue costs the sample, not the call
@@ -112,8 +119,11 @@ class RewardService:
         message = pb.Outcome()
         wire.write_outcome(outcome, message)
         call.tally.add_outcome(sample.reward, outcome)
+        answer = message.SerializeToString()
+        if self._recorder is not None:
+            self._recorder.add(as_batch(data), as_batch(answer), rows=1)
         async with call.writing:
-            await context.write(message.SerializeToString())
+            await context.write(answer)
 
 
 def _time_left(context: Context) -> float | None:
@@ -121,7 +131,7 @@ def _time_left(context: Context) -> float | None:
     return context.time_remaining()
 
 
-async def _incoming(requests: AsyncIterator[bytes], call: Guard) -> AsyncIterator[Sample]:
+async def _incoming(requests: AsyncIterator[bytes], call: Guard) -> AsyncIterator[tuple[bytes, Sample]]:
     seen: set[str] = set()
     async for data in requests:
         call.tally.received_bytes += len(data)
@@ -129,7 +139,7 @@ async def _incoming(requests: AsyncIterator[bytes], call: Guard) -> AsyncIterato
         _check_id(message.sample_id, len(seen), seen)
         sample = wire.read_sample(message)
         call.tally.add_sample(sample)
-        yield sample
+        yield data, sample
 
 
 def _parse(kind: type[_MessageT], data: bytes) -> _MessageT:
