@@ -6,6 +6,7 @@ split, and bytes stand in for anything else, so that every text can be encoded.
 """
 
 import io
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,18 @@ from policy.errors import PolicyError
 END_OF_TURN = "<end_of_turn>"
 # User-defined, not control, symbols: control symbols vanish when decoded.
 _SYMBOLS = ("<start_of_turn>", END_OF_TURN, "<reasoning>", "</reasoning>", "<answer>", "</answer>", "\n")
+# What lets transformers read `tokenizer.model` as Gemma's, with no token added.
+_HUB_CONFIG = {
+    "tokenizer_class": "GemmaTokenizer",
+    "pad_token": "<pad>",
+    "eos_token": "<eos>",
+    "bos_token": "<bos>",
+    "unk_token": "<unk>",
+    "mask_token": None,
+    "add_bos_token": True,
+    "add_eos_token": False,
+    "clean_up_tokenization_spaces": False,
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +62,7 @@ PAD_ID, EOS_ID, BOS_ID, UNK_ID = 0, 1, 2, 3
 
 
 def train_tokenizer(texts: Iterable[str], *, vocabulary: int, directory: Path) -> Tokenizer:
-    """Trains a byte-fallback BPE model on `texts` and writes `tokenizer.model`.
+    """Trains a byte-fallback BPE model on `texts` and writes it in the hub's form.
 
     Raises:
         PolicyError: `texts` are too few for a vocabulary of this size.
@@ -65,6 +78,8 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary: int, directory: Path) -
             eos_id=EOS_ID,
             bos_id=BOS_ID,
             unk_id=UNK_ID,
+            eos_piece="<eos>",
+            bos_piece="<bos>",
             user_defined_symbols=list(_SYMBOLS),
             byte_fallback=True,
             split_digits=True,
@@ -79,6 +94,7 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary: int, directory: Path) -
         raise PolicyError(f"tokenizer: cannot train a vocabulary of {vocabulary} pieces: {error}") from error
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "tokenizer.model").write_bytes(model.getvalue())
+    (directory / "tokenizer_config.json").write_text(json.dumps(_HUB_CONFIG, indent=2) + "\n")
     return load_tokenizer(directory)
 
 

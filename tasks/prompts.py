@@ -41,7 +41,7 @@ class PromptTemplate:
         Control tokens in the question are broken by a space, so that a row cannot open
         or close a turn.
         """
-        safe = _CONTROL.sub("< ", question)
+        safe = _CONTROL.sub("< ", question.strip())  # Gemma's template trims every message
         return f"{START_OF_TURN}user\n{self.system}\n\n{safe}{END_OF_TURN}\n{START_OF_TURN}model\n"
 
     @property

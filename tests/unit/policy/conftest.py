@@ -13,20 +13,27 @@ import jax.numpy as jnp
 import numpy as np
 
 from policy.gemma import Gemma3, TinyShape, init_tiny, make_mesh, on, save_pretrained, tiny_config
-from policy.tokenizer import Tokenizer, train_tokenizer
+from policy.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 
 SHAPE = TinyShape(layers=2, width=32, hidden=48, head_dim=16, context=64)
 
 
 @pytest.fixture(scope="session")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+def tokenizer_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = [
         f"<start_of_turn>user\nWhat is {i} plus {j}?<end_of_turn>\n<start_of_turn>model\n"
         f"<reasoning>add {i} and {j}</reasoning><answer>{i + j}</answer>"
         for i in range(20)
         for j in range(20)
     ]
-    return train_tokenizer(texts, vocabulary=320, directory=tmp_path_factory.mktemp("tokenizer"))
+    directory = tmp_path_factory.mktemp("tokenizer")
+    train_tokenizer(texts, vocabulary=320, directory=directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tokenizer_dir: Path) -> Tokenizer:
+    return load_tokenizer(tokenizer_dir)
 
 
 @pytest.fixture(scope="session")
