@@ -3,95 +3,101 @@
 The only file of evaluations that needs JAX: import it where a checkpoint is sampled.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from hashlib import sha256
 from pathlib import Path
+from typing import Self
 
 import jax
 
-from evals.completions import Answered, Sampling
+from evals.completions import Sampling
 from evals.errors import CheckpointError
+from evals.models import Answer, Question
 from policy.checkpoint import Policy, open_policy
-from policy.gemma import PolicyError
-from tasks.api import Example
+from policy.errors import PolicyError
 from tasks.prompts import PromptTemplate
 
 _ROWS = 64  # prompts of a batch: its shape is compiled once
+_HASHED_WHOLE = 64 * 2**20  # bytes; larger files stand for themselves by size and time
 
 
-def answer(
-    run_dir: Path,
-    examples: Sequence[Example],
-    *,
-    samples: int,
-    temperature: float,
-    seed: int,
-    base: bool,
-    on_answered: Callable[[int, int], None],
-) -> Answered:
-    """Sample completions from the policy of `run_dir`, or from its `base` without the adapters.
+class CheckpointModel:
+    """The policy of a run, or its `base` without the adapters."""
 
-    Examples whose prompt is longer than the policy takes are left out and counted.
-    `on_answered(done, total)` is called after each batch, in completions.
+    def __init__(self, policy: Policy, *, name: str, identity: str) -> None:
+        self._policy = policy
+        self._template = PromptTemplate(system=policy.record.system)
+        self.name = name
+        self.identity = identity
 
-    Raises:
-        CheckpointError: the directory holds no policy, or one that this code cannot use.
-    """
-    try:
-        policy = open_policy(
-            run_dir, hash_of=lambda system: PromptTemplate(system=system).hash, trained=not base
+    @classmethod
+    def open(cls, run_dir: Path, *, base: bool) -> Self:
+        """Load the policy of a run.
+
+        Raises:
+            CheckpointError: the directory holds no policy, or one that this code cannot use.
+        """
+        try:
+            policy = open_policy(
+                run_dir, hash_of=lambda system: PromptTemplate(system=system).hash, trained=not base
+            )
+        except PolicyError as error:
+            raise CheckpointError(str(error)) from error
+        name = f"{run_dir} (base)" if base else str(run_dir)
+        return cls(policy, name=name, identity=_identity(run_dir, policy, base=base))
+
+    @property
+    def prompt_hash(self) -> str | None:
+        """Hash of the template that the policy was trained on."""
+        return self._policy.record.prompt_hash
+
+    @property
+    def max_new_tokens(self) -> int:
+        """Token budget that the policy was trained with."""
+        return self._policy.record.max_new_tokens
+
+    def takes(self, prompt: str) -> bool:
+        """Say whether the rendered prompt is as short as those of training."""
+        rendered = self._template.render(prompt)
+        return self._policy.tokenizer.prompt_length(rendered) <= self._policy.record.max_prompt_tokens
+
+    def answer(
+        self,
+        questions: Sequence[Question],
+        *,
+        missing: Collection[int],
+        sampling: Sampling,
+        on_answer: Callable[[int, Answer], None],
+    ) -> None:
+        """Answer in batches whose rows and random keys are fixed by the place in `questions`."""
+        wanted = set(missing)
+        generator = self._policy.generator(rows=min(_ROWS, len(questions)))
+        for start in range(0, len(questions), _ROWS):
+            batch = questions[start : start + _ROWS]
+            if wanted.isdisjoint(range(start, start + len(batch))):
+                continue
+            completions = generator.generate(
+                [self._template.render(question.prompt) for question in batch],
+                temperature=sampling.temperature,
+                key=jax.random.fold_in(jax.random.key(sampling.seed), start),
+            )
+            for index, completion in enumerate(completions, start=start):
+                if index in wanted:
+                    on_answer(index, Answer(text=completion.text, truncated=completion.truncated))
+
+
+def _identity(run_dir: Path, policy: Policy, *, base: bool) -> str:
+    """Digest the files that the weights and the tokenizer come from, and the prompt template."""
+    record = policy.record
+    directories = [run_dir / record.base]  # an absolute base replaces the run's own path
+    if not base:
+        directories.append(run_dir / "lora")
+    digest = sha256(f"{record.prompt_hash}/{record.dtype}/{record.max_prompt_tokens}".encode())
+    for path in sorted(file for directory in directories for file in directory.rglob("*") if file.is_file()):
+        stat = path.stat()
+        large = stat.st_size > _HASHED_WHOLE
+        digest.update(path.name.encode())
+        digest.update(
+            f"{stat.st_size}/{stat.st_mtime_ns}".encode() if large else sha256(path.read_bytes()).digest()
         )
-        asked, prompts = _fitting(policy, examples)
-        texts, truncated = _sample(
-            policy, prompts, samples=samples, temperature=temperature, seed=seed, on_answered=on_answered
-        )
-    except PolicyError as error:
-        raise CheckpointError(str(error)) from error
-    too_long = len(examples) - len(asked)
-    return Answered(
-        source=f"{run_dir} (base)" if base else str(run_dir),
-        examples=asked,
-        completions=texts,
-        left_out={"prompt longer than the policy takes": too_long} if too_long else {},
-        truncated=truncated,
-        prompt_hash=policy.record.prompt_hash,
-        sampling=Sampling(
-            samples=samples,
-            temperature=temperature,
-            seed=seed,
-            max_new_tokens=policy.record.max_new_tokens,
-        ),
-    )
-
-
-def _fitting(policy: Policy, examples: Sequence[Example]) -> tuple[tuple[Example, ...], list[str]]:
-    """Render the prompts and keep the examples whose prompt the policy takes."""
-    template = PromptTemplate(system=policy.record.system)
-    rendered = [(example, template.render(example.prompt)) for example in examples]
-    limit = policy.record.max_prompt_tokens
-    fitting = [pair for pair in rendered if policy.tokenizer.prompt_length(pair[1]) <= limit]
-    return tuple(example for example, _ in fitting), [prompt for _, prompt in fitting]
-
-
-def _sample(
-    policy: Policy,
-    prompts: Sequence[str],
-    *,
-    samples: int,
-    temperature: float,
-    seed: int,
-    on_answered: Callable[[int, int], None],
-) -> tuple[tuple[tuple[str, ...], ...], int]:
-    """Sample `samples` texts of each prompt, and count the truncated ones."""
-    repeated = [prompt for prompt in prompts for _ in range(samples)]
-    if not repeated:
-        return (), 0
-    generator = policy.generator(rows=min(_ROWS, len(repeated)))
-    texts: list[str] = []
-    truncated = 0
-    for start in range(0, len(repeated), _ROWS):
-        key = jax.random.fold_in(jax.random.key(seed), start)
-        batch = generator.generate(repeated[start : start + _ROWS], temperature=temperature, key=key)
-        texts += [completion.text for completion in batch]
-        truncated += sum(completion.truncated for completion in batch)
-        on_answered(len(texts), len(repeated))
-    return tuple(tuple(texts[start : start + samples]) for start in range(0, len(texts), samples)), truncated
+    return digest.hexdigest()

@@ -1,59 +1,159 @@
-"""Two evaluations of the same prompts, paired: what rose, what fell, and whether it is luck."""
+"""Two evaluations of the same prompts, paired: what rose, what fell, and whether it is luck.
+
+A prompt counts when both sides graded it. Its number is the mean over its completions.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from statistics import fmean
 
-from evals.grade import Graded, prompt_rewards
-from evals.results import ALL
-from evals.statistics import paired_rise
+import numpy as np
 
-_TIE = 1e-9
+from evals.grade import Graded, main_component
+from evals.paired import bootstrap, detectable_effect, holm, mcnemar_exact, sign_flip
+from evals.results import ALL
+from evals.statistics import TIE, Interval
+from reward_client.api import Score
+
+
+class Metric(Enum):
+    """What is compared. Accuracy is correctness, or quality where nothing is right or wrong."""
+
+    ACCURACY = "accuracy"
+    REWARD = "reward"
+    FORMAT = "format"
+
+    def of(self, score: Score) -> float:
+        """Read this metric off a score, in [0, 1]."""
+        match self:
+            case Metric.ACCURACY:
+                return main_component(score)
+            case Metric.REWARD:
+                return score.value
+            case Metric.FORMAT:
+                return score.components["format"]
+
+
+class Method(Enum):
+    """How a p-value came about: right-or-wrong pairs, or differences on a scale."""
+
+    MCNEMAR = "McNemar"
+    SIGN_FLIP = "sign flip"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """One domain over the prompts graded on both sides. Rewards are means of per-prompt means.
+    """One metric of one domain over the prompts graded on both sides, as means of per-prompt means.
 
-    `better` and `worse` count the prompts whose mean reward changed. `p_value` is
-    one-sided, that the reward rose, and not corrected for the number of domains.
+    `interval` is the 95 % paired bootstrap interval of the difference. `better` and
+    `worse` count the prompts that changed. `p_value` is two-sided; `p_adjusted` is Holm's
+    over the domains, None for `all`. `detectable` is the smallest true difference that
+    such a comparison finds four times of five, None where nothing varied.
     """
 
     prompts: int
     before: float
     after: float
+    interval: Interval
     better: int
     worse: int
+    test: Method
     p_value: float
+    p_adjusted: float | None
+    detectable: float | None
+
+    @property
+    def difference(self) -> float:
+        """Mean after minus mean before."""
+        return self.after - self.before
 
 
-def compare(before: Sequence[Graded], after: Sequence[Graded], *, seed: int) -> Mapping[str, Comparison]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Flip:
+    """A prompt whose metric changed, with both sides' completions in order."""
+
+    example_id: str
+    domain: str
+    before: float
+    after: float
+    completions_before: tuple[Graded, ...]
+    completions_after: tuple[Graded, ...]
+
+
+def compare(
+    before: Sequence[Graded], after: Sequence[Graded], *, metric: Metric = Metric.ACCURACY, seed: int = 0
+) -> Mapping[str, Comparison]:
     """Compare by domain, with `all` last; a domain without a common prompt is absent."""
-    rewards_before, rewards_after = prompt_rewards(before), prompt_rewards(after)
+    mine, theirs = _values(before, metric), _values(after, metric)
     domains: dict[str, set[str]] = defaultdict(set)
     for item in (*before, *after):
-        if item.example_id in rewards_before and item.example_id in rewards_after:
+        if item.example_id in mine and item.example_id in theirs:
             domains[item.domain.value].add(item.example_id)
     if not domains:
         return {}
-    domains[ALL] = set[str]().union(*domains.values())
-    return {
-        name: _comparison(sorted(ids), rewards_before, rewards_after, seed=seed)
-        for name, ids in domains.items()
-    }
+    rows = {name: _comparison(sorted(ids), mine, theirs, seed=seed) for name, ids in domains.items()}
+    adjusted = holm([row.p_value for row in rows.values()])
+    rows = {name: replace(row, p_adjusted=p) for (name, row), p in zip(rows.items(), adjusted, strict=True)}
+    every = sorted(set[str]().union(*domains.values()))
+    return {**rows, ALL: _comparison(every, mine, theirs, seed=seed)}
+
+
+def flips(
+    before: Sequence[Graded], after: Sequence[Graded], *, metric: Metric = Metric.ACCURACY
+) -> list[Flip]:
+    """List the prompts whose metric changed, the largest falls first, then the largest rises."""
+    mine, theirs = _values(before, metric), _values(after, metric)
+    by_prompt_before, by_prompt_after = _by_prompt(before), _by_prompt(after)
+    changed = [
+        Flip(
+            example_id=name,
+            domain=by_prompt_after[name][0].domain.value,
+            before=mine[name],
+            after=theirs[name],
+            completions_before=tuple(by_prompt_before[name]),
+            completions_after=tuple(by_prompt_after[name]),
+        )
+        for name in sorted(mine.keys() & theirs.keys())
+        if abs(theirs[name] - mine[name]) > TIE
+    ]
+    falls_first = sorted(changed, key=lambda flip: flip.after - flip.before)
+    split = sum(flip.after < flip.before for flip in changed)
+    return falls_first[:split] + falls_first[split:][::-1]
+
+
+def _values(graded: Sequence[Graded], metric: Metric) -> Mapping[str, float]:
+    """Return the mean of the metric of each prompt that has a score, by example id."""
+    values: dict[str, list[float]] = defaultdict(list)
+    for item in graded:
+        if item.score is not None:
+            values[item.example_id].append(metric.of(item.score))
+    return {example_id: fmean(listed) for example_id, listed in values.items()}
+
+
+def _by_prompt(graded: Sequence[Graded]) -> Mapping[str, list[Graded]]:
+    prompts: dict[str, list[Graded]] = defaultdict(list)
+    for item in graded:
+        prompts[item.example_id].append(item)
+    return prompts
 
 
 def _comparison(
     ids: Sequence[str], before: Mapping[str, float], after: Mapping[str, float], *, seed: int
 ) -> Comparison:
-    differences = [after[name] - before[name] for name in ids]
-    test = paired_rise({name: before[name] for name in ids}, {name: after[name] for name in ids}, seed=seed)
+    differences = np.array([after[name] - before[name] for name in ids])
+    better, worse = int((differences > TIE).sum()), int((differences < -TIE).sum())
+    binary = all(value in (0.0, 1.0) for name in ids for value in (before[name], after[name]))
     return Comparison(
-        prompts=test.prompts,
+        prompts=len(ids),
         before=fmean(before[name] for name in ids),
         after=fmean(after[name] for name in ids),
-        better=sum(difference > _TIE for difference in differences),
-        worse=sum(difference < -_TIE for difference in differences),
-        p_value=test.p_value,
+        interval=bootstrap(differences, seed=seed),
+        better=better,
+        worse=worse,
+        test=Method.MCNEMAR if binary else Method.SIGN_FLIP,
+        p_value=mcnemar_exact(better, worse) if binary else sign_flip(differences, seed=seed),
+        p_adjusted=None,
+        detectable=detectable_effect(differences),
     )

@@ -5,10 +5,10 @@ Plain values and how they are computed from graded completions. Files are in `st
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from evals.grade import Graded, main_component
-from evals.statistics import Estimate, Interval, estimate
+from evals.statistics import Estimate, Interval, estimate, pass_at
 from reward_client.api import Failure, Score
 
 ALL = "all"
@@ -21,6 +21,8 @@ class DomainSummary:
     `accuracy` is the mean correctness, or quality where a domain has no right answer;
     `accuracy_given_format` is over the completions that passed the format gate.
     `ungraded` counts completions without a score by kind; they are in no estimate.
+    `pass_at[k]` is the chance that one of k completions is right, over the prompts with at
+    least k graded ones; empty with one completion a prompt and where nothing is right or wrong.
     """
 
     prompts: int
@@ -30,6 +32,7 @@ class DomainSummary:
     format_rate: Estimate | None
     accuracy: Estimate | None
     accuracy_given_format: Estimate | None
+    pass_at: Mapping[int, Estimate] = field(default_factory=dict[int, Estimate])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +105,7 @@ def _summary(items: Sequence[Graded]) -> DomainSummary:
         accuracy_given_format=_estimate(
             items, lambda score: main_component(score) if score.components["format"] == 1 else None
         ),
+        pass_at=_pass_at(items),
     )
 
 
@@ -111,6 +115,25 @@ def _estimate(items: Iterable[Graded], value: Callable[[Score], float | None]) -
         if item.score is not None and (number := value(item.score)) is not None:
             by_prompt[item.example_id].append(number)
     return estimate(list(by_prompt.values()))
+
+
+def _pass_at(items: Iterable[Graded]) -> Mapping[int, Estimate]:
+    """Estimate pass@k for k = 1, 2, 4, .. up to the most completions of a prompt."""
+    right_by_prompt: dict[str, list[bool]] = defaultdict(list)
+    for item in items:
+        if item.score is not None and "correctness" in item.score.components:
+            right_by_prompt[item.example_id].append(item.score.components["correctness"] == 1)
+    most = max(map(len, right_by_prompt.values()), default=0)
+    estimates: dict[int, Estimate] = {}
+    for k in (2**power for power in range(most.bit_length()) if most > 1):
+        chances = [
+            [pass_at(k, completions=len(right), right=sum(right))]
+            for right in right_by_prompt.values()
+            if len(right) >= k
+        ]
+        if found := estimate(chances):
+            estimates[k] = found
+    return estimates
 
 
 def _join(sampled: DomainSummary, greedy: DomainSummary) -> DomainResult | None:

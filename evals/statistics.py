@@ -8,6 +8,7 @@ Sources:
     score interval             Wilson 1927; over an effective sample size as Korn and Graubard 1998
     interval of a difference   Newcombe 1998, Statistics in Medicine 17, 873-890, method 10
     sign-flip test             Fisher 1935, "The Design of Experiments", section 21
+    pass@k                     Chen et al. 2021, arXiv:2107.03374, equation 1
     Monte Carlo p-value        Phipson and Smyth 2010, never zero: (1 + hits) / (1 + draws)
 """
 
@@ -21,10 +22,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-_EXACT_UP_TO = 16  # prompts that changed: 2**16 sign patterns are enumerated in milliseconds
-_DRAWS = 20_000  # resolves p = 0.05 to a standard error of 0.0015
+EXACT_UP_TO = 16  # prompts that changed: 2**16 sign patterns are enumerated in milliseconds
+DRAWS = 20_000  # resolves p = 0.05 to a standard error of 0.0015
 _BLOCK = 2_000  # draws held in memory at once
-_TIE = 1e-9  # sums of the same differences in another order may differ by this much
+TIE = 1e-9  # sums of the same differences in another order may differ by this much
 
 
 class Interval(NamedTuple):
@@ -84,6 +85,17 @@ def estimate(values_by_prompt: Sequence[Sequence[float]]) -> Estimate | None:
     )
 
 
+def pass_at(k: int, *, completions: int, right: int) -> float:
+    """Return the unbiased estimate that at least one of `k` completions is right.
+
+    Raises:
+        ValueError: there are fewer than `k` completions.
+    """
+    if not 1 <= k <= completions:
+        raise ValueError(f"k={k} needs at least {k} completions and at least 1, there are {completions}")
+    return 1 - math.comb(completions - right, k) / math.comb(completions, k)
+
+
 def difference(before: tuple[float, Interval], after: tuple[float, Interval]) -> Interval:
     """Return the interval of `after - before`, each a mean with its interval, taken as independent.
 
@@ -108,28 +120,28 @@ def paired_rise(before: Mapping[str, float], after: Mapping[str, float], *, seed
     if not prompts:
         return PairedTest(prompts=0, difference=0.0, p_value=1.0)
     differences = np.array([after[prompt] - before[prompt] for prompt in prompts])
-    changed = differences[np.abs(differences) > _TIE]
-    exact = changed.size <= _EXACT_UP_TO
+    changed = differences[np.abs(differences) > TIE]
+    exact = changed.size <= EXACT_UP_TO
     p_value = _exact_p(changed) if exact else _monte_carlo_p(changed, np.random.default_rng(seed))
     return PairedTest(prompts=len(prompts), difference=float(differences.mean()), p_value=p_value)
 
 
 def _effective_size(mean: float, variance: float, prompts: int) -> float:
     """Return the trials whose binomial variance is `variance`; `prompts` where it cannot be estimated."""
-    if variance < _TIE**2:
+    if variance < TIE**2:
         return prompts
     return mean * (1 - mean) / variance
 
 
 def _exact_p(changed: NDArray[np.float64]) -> float:
     signs = np.array(list(product((-1.0, 1.0), repeat=changed.size)))
-    return np.count_nonzero(signs @ changed >= changed.sum() - _TIE) / len(signs)
+    return np.count_nonzero(signs @ changed >= changed.sum() - TIE) / len(signs)
 
 
 def _monte_carlo_p(changed: NDArray[np.float64], rng: np.random.Generator) -> float:
-    threshold = changed.sum() - _TIE
+    threshold = changed.sum() - TIE
     hits = 0
-    for _ in range(_DRAWS // _BLOCK):
+    for _ in range(DRAWS // _BLOCK):
         signs = rng.choice((-1.0, 1.0), size=(_BLOCK, changed.size))
         hits += int(np.count_nonzero(signs @ changed >= threshold))
-    return (1 + hits) / (1 + _DRAWS)
+    return (1 + hits) / (1 + DRAWS)

@@ -3,6 +3,9 @@
 completions.jsonl   what the policy answered; written before grading, so that it is never lost
 graded.jsonl        each completion with its score or failure; can be graded again
 results.json        by domain and over all, with everything that fixes the numbers
+samples.parquet     graded.jsonl as a flat table, a row a completion: for pandas, DuckDB and others
+comparison.json     of `compare`: by metric and domain
+flips.jsonl         of `compare`: prompts whose accuracy changed, with both sides' completions
 """
 
 import json
@@ -11,10 +14,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from evals.compare import Comparison, Flip, Metric
 from evals.completions import Sampling
 from evals.errors import ResultsError
 from evals.grade import Graded
 from evals.results import DomainSummary
+from evals.samples import write_samples
 from evals.statistics import Estimate, Interval
 from reward_client.api import Failure, Outcome, Score
 from tasks.api import Domain
@@ -22,6 +27,9 @@ from tasks.api import Domain
 COMPLETIONS_FILE = "completions.jsonl"
 GRADED_FILE = "graded.jsonl"
 RESULTS_FILE = "results.json"
+SAMPLES_FILE = "samples.parquet"
+COMPARISON_FILE = "comparison.json"
+FLIPS_FILE = "flips.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,12 +51,13 @@ class Results:
 
 
 def write_results(directory: Path, results: Results, graded: Sequence[Graded]) -> None:
-    """Write `graded.jsonl` and `results.json`."""
+    """Write `graded.jsonl`, `results.json` and `samples.parquet`."""
     with (directory / GRADED_FILE).open("w", encoding="utf-8") as lines:
         for item in graded:
             lines.write(json.dumps(_row(item)) + "\n")
     text = json.dumps(asdict(results), indent=2, ensure_ascii=False, allow_nan=False)
     (directory / RESULTS_FILE).write_text(text + "\n", encoding="utf-8")
+    write_samples(directory / SAMPLES_FILE, graded)
 
 
 def read_results(directory: Path) -> Results:
@@ -84,6 +93,32 @@ def read_graded(directory: Path) -> list[Graded]:
     path = directory / GRADED_FILE
     lines = _text(path).rstrip("\n").split("\n")
     return [_graded(line, f"{path}:{number}") for number, line in enumerate(lines, start=1)]
+
+
+def write_comparison(
+    directory: Path,
+    compared: Mapping[Metric, Mapping[str, Comparison]],
+    changed: Sequence[Flip],
+) -> None:
+    """Write `comparison.json` and `flips.jsonl`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    values = {
+        metric.value: {name: {**asdict(row), "test": row.test.value} for name, row in rows.items()}
+        for metric, rows in compared.items()
+    }
+    text = json.dumps(values, indent=2, allow_nan=False)
+    (directory / COMPARISON_FILE).write_text(text + "\n", encoding="utf-8")
+    with (directory / FLIPS_FILE).open("w", encoding="utf-8") as lines:
+        for flip in changed:
+            row = {
+                "example_id": flip.example_id,
+                "domain": flip.domain,
+                "before": flip.before,
+                "after": flip.after,
+                "completions_before": [_row(item) for item in flip.completions_before],
+                "completions_after": [_row(item) for item in flip.completions_after],
+            }
+            lines.write(json.dumps(row) + "\n")
 
 
 def _row(item: Graded) -> Mapping[str, object]:
@@ -128,6 +163,7 @@ def _summary(raw: Mapping[str, Any]) -> DomainSummary:
         format_rate=_estimate(raw["format_rate"]),
         accuracy=_estimate(raw["accuracy"]),
         accuracy_given_format=_estimate(raw["accuracy_given_format"]),
+        pass_at={int(k): found for k, value in raw["pass_at"].items() if (found := _estimate(value))},
     )
 
 

@@ -1,16 +1,20 @@
 """Results as tables for a terminal. Percent, with 95 % intervals in brackets; no output here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from evals.compare import Comparison
+from evals.compare import Comparison, Flip, Metric
+from evals.grade import Graded
 from evals.results import ALL
 from evals.statistics import Estimate
 from evals.store import Results
+from reward_client.api import Score
+
+_EXCERPT = 120
 
 
 def results_table(results: Results) -> RenderableType:
@@ -35,7 +39,15 @@ def results_table(results: Results) -> RenderableType:
             f"{sum(domain.ungraded.values()):,}",
             style="bold" if name == ALL else "",
         )
-    return Group(table, *(Text(line) for line in footnotes(results)))
+    return Group(table, *(Text(line) for line in (*_pass_lines(results), *footnotes(results))))
+
+
+def _pass_lines(results: Results) -> list[str]:
+    return [
+        f"{name} pass@k: " + ", ".join(f"{k}: {_percent(found)}" for k, found in domain.pass_at.items())
+        for name, domain in results.domains.items()
+        if domain.pass_at
+    ]
 
 
 def footnotes(results: Results) -> list[str]:
@@ -56,27 +68,69 @@ def footnotes(results: Results) -> list[str]:
 
 
 def comparison_table(
-    compared: Mapping[str, Comparison], *, before: Results, after: Results
+    compared: Mapping[str, Comparison], *, metric: Metric, before: Results, after: Results
 ) -> RenderableType:
-    """Render a paired comparison, and warn where the two sides are not like for like."""
+    """Render a paired comparison in percent, and warn where the two sides are not like for like."""
     table = Table(
-        title=f"{before.source} → {after.source}", box=box.SIMPLE_HEAD, collapse_padding=True, show_edge=False
+        title=f"{before.source} → {after.source}, {metric.value} in percent",
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        show_edge=False,
     )
-    table.add_column("domain")
-    for heading in ("prompts", "reward", "change", "better", "worse", "p (rise)"):
+    table.add_column("domain", no_wrap=True)
+    for heading in ("n", "before → after", "change [95 %]", "better", "worse", "p", "MDE"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, row in compared.items():
+        low, high = row.interval
         table.add_row(
             name,
             f"{row.prompts:,}",
-            f"{row.before:.3f} → {row.after:.3f}",
-            f"{row.after - row.before:+.3f}",
+            f"{100 * row.before:.1f} → {100 * row.after:.1f}",
+            f"{100 * row.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]",
             f"{row.better:,}",
             f"{row.worse:,}",
-            f"{row.p_value:.2g}",
+            f"{row.p_value if row.p_adjusted is None else row.p_adjusted:.2g}",
+            "-" if row.detectable is None else f"{100 * row.detectable:.1f}",
             style="bold" if name == ALL else "",
         )
-    return Group(table, *(Text(line) for line in unlike(before, after)))
+    tests = " and ".join(sorted({row.test.value for row in compared.values()}))
+    notes = (
+        f"p: two-sided, {tests}; of domains adjusted for their number (Holm)",
+        "MDE: true change that such a comparison finds 4 times of 5, in points",
+    )
+    return Group(table, *(Text(line) for line in (*notes, *unlike(before, after))))
+
+
+def flips_table(changed: Sequence[Flip], *, at_most: int) -> RenderableType:
+    """Render the largest falls and rises, as many of each, with what the graders said."""
+    falls = [flip for flip in changed if flip.after < flip.before]
+    rises = changed[len(falls) :]
+    half = at_most // 2
+    shown = falls[: max(half, at_most - len(rises))]
+    shown = [*shown, *rises[: at_most - len(shown)]]
+    table = Table(
+        title=f"{len(shown)} of {len(changed)} changed prompts",
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        show_edge=False,
+    )
+    table.add_column("prompt", overflow="fold")
+    table.add_column("before", ratio=1)
+    table.add_column("after", ratio=1)
+    for flip in shown:
+        table.add_row(
+            Text(flip.example_id),
+            Text(_side(flip.before, flip.completions_before)),
+            Text(_side(flip.after, flip.completions_after)),
+            style="red" if flip.after < flip.before else "green",
+        )
+    return table
+
+
+def _side(value: float, completions: Sequence[Graded]) -> str:
+    result = completions[0].outcome.result
+    said = result.explanation if isinstance(result, Score) else result.message
+    return f"{100 * value:.0f}: {said[:_EXCERPT]}"
 
 
 def unlike(before: Results, after: Results) -> list[str]:

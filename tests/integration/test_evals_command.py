@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -89,9 +90,16 @@ def test_two_evaluations_are_compared_prompt_by_prompt(
 
     status = main(["compare", str(tmp_path / "before"), str(tmp_path / "after")])
 
-    total = next(line.split() for line in capsys.readouterr().out.splitlines() if line.startswith(" all"))
+    out = capsys.readouterr().out
+    total = next(line.split() for line in out.splitlines() if line.startswith(" all"))
     assert status == 0
-    assert total == ["all", "8", "0.300", "→", "0.900", "+0.600", "6", "0", "0.016"]
+    assert total[:8] == ["all", "8", "12.5", "→", "87.5", "+75.0", "[+37.5,", "+100.0]"]
+    assert total[8:11] == ["6", "0", "0.031"]
+    flips = [json.loads(line) for line in (tmp_path / "after/compare/flips.jsonl").read_text().splitlines()]
+    assert len(flips) == 6
+    assert {flip["completions_after"][0]["score"]["verdict"] for flip in flips} == {"CORRECT"}
+    written = json.loads((tmp_path / "after/compare/comparison.json").read_text())
+    assert written["reward"]["math"]["before"] == pytest.approx(0.3)
 
 
 def test_graded_completions_graded_again_give_the_same_results(tmp_path: Path, data: Path) -> None:
@@ -108,6 +116,36 @@ def test_graded_completions_graded_again_give_the_same_results(tmp_path: Path, d
         item.outcome.result for item in read_graded(first)
     ]
     assert read_results(again).domains == read_results(first).domains
+
+
+def test_a_gate_that_is_not_reached_is_said_and_told_to_ci(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = completions(tmp_path / "c.jsonl", example_ids(data), right=4, well_formed=8)
+    junit = tmp_path / "reports" / "evals.xml"
+    arguments = ["run", "--completions", str(path), "--data-dir", str(data), "--junit", str(junit)]
+
+    reached = main([*arguments, "--fail-under", "0.5", "math=0.5"])
+    missed = main([*arguments, "--fail-under", "0.5", "math=0.6"])
+
+    suite = ElementTree.parse(junit).getroot()
+    assert (reached, missed) == (0, 3)
+    assert "math: accuracy 0.500 [0.215, 0.785] over 8 prompts is below 0.6" in capsys.readouterr().out
+    assert suite.attrib["failures"] == "1"
+    assert [case.attrib["name"] for case in suite.iter("testcase") if case.find("failure") is not None] == [
+        "math"
+    ]
+
+
+def test_a_fall_beyond_chance_fails_a_comparison_that_asks_for_it(tmp_path: Path, data: Path) -> None:
+    for name, right in (("before", 8), ("after", 1)):
+        path = completions(tmp_path / f"{name}.jsonl", example_ids(data), right=right, well_formed=8)
+        arguments = ["--completions", str(path), "--data-dir", str(data), "--output", str(tmp_path / name)]
+        assert main(["run", *arguments]) == 0
+    sides = [str(tmp_path / "before"), str(tmp_path / "after")]
+
+    assert main(["compare", *sides, "--fail-on-fall"]) == 3
+    assert main(["compare", *reversed(sides), "--fail-on-fall"]) == 0
 
 
 def test_a_server_is_started_when_none_is_named(
@@ -129,7 +167,7 @@ def test_a_server_that_does_not_answer_is_told_before_anything_is_sampled(
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: every connection is refused
         monkeypatch.setenv("REWARD_ADDRESS", f"127.0.0.1:{taken.getsockname()[1]}")
-        monkeypatch.setattr("evals.__main__._CONNECT_S", 1.0)
+        monkeypatch.setattr("evals.run.CONNECT_S", 1.0)
 
         status = main(["run", "--checkpoint", str(tmp_path / "none"), "--data-dir", str(data)])
 
@@ -146,6 +184,13 @@ def test_a_server_that_does_not_answer_is_told_before_anything_is_sampled(
         (["--temperature", "-1"], "temperature: need 0"),
         (["--limit", "-1"], "limit: need 0"),
         (["--completions", "c.jsonl", "--limit", "3"], "the file of completions says what was asked"),
+        (["--endpoint", "http://127.0.0.1:1/v1"], "belong together"),
+        (["--endpoint", "localhost", "--model", "m"], "is no URL"),
+        (["--endpoint", "http://h/v1", "--model", "m", "--completions", "c"], "one source of completions"),
+        (["--subset-seed", "3"], "set --limit"),
+        (["--suite", "humaneval"], "KIND=PATH"),
+        (["--suite", "math=absent.jsonl"], "no file 'absent.jsonl'"),
+        (["--fail-under", "60"], "neither an accuracy"),
         (["--completions", "absent.jsonl"], "no file 'absent.jsonl'"),
         (["--data-dir", "absent"], "no directory 'absent'"),
         (["--checkpoint", "absent"], "'absent'"),

@@ -3,13 +3,22 @@
 import json
 from pathlib import Path
 
+import pandas
 import pytest
 
 from evals.completions import Answered, Sampling, read_completions, write_completions
 from evals.errors import CompletionsError, ResultsError
 from evals.grade import Graded
 from evals.results import reward_versions, summarise
-from evals.store import GRADED_FILE, RESULTS_FILE, Results, read_graded, read_results, write_results
+from evals.store import (
+    GRADED_FILE,
+    RESULTS_FILE,
+    SAMPLES_FILE,
+    Results,
+    read_graded,
+    read_results,
+    write_results,
+)
 from reward_client.api import Failure
 from tasks.api import Domain
 from tests.unit.evals.graded_examples import example, graded, score
@@ -44,6 +53,18 @@ def test_results_survive_a_round_trip(tmp_path: Path) -> None:
     write_results(tmp_path, results(items()), items())
 
     assert read_results(tmp_path) == results(items())
+
+
+def test_pandas_reads_the_samples_a_row_a_completion_with_nulls_where_nothing_is(tmp_path: Path) -> None:
+    write_results(tmp_path, results(items()), items())
+
+    table = pandas.read_parquet(tmp_path / SAMPLES_FILE)
+
+    assert list(table["verdict"].dropna()) == ["CORRECT", "INCORRECT"]
+    assert table["value"].isna().tolist() == [False, False, True]
+    assert table["failure_kind"].tolist()[2] == "SANDBOX"
+    assert table["correctness"][0] == 1.0
+    assert table["quality"].isna().all()
 
 
 def test_graded_completions_survive_a_round_trip_but_for_their_call(tmp_path: Path) -> None:

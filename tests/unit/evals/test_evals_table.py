@@ -5,12 +5,12 @@ import io
 
 from rich.console import Console, RenderableType
 
-from evals.compare import compare
+from evals.compare import Metric, compare, flips
 from evals.completions import Sampling
 from evals.grade import Graded
 from evals.results import reward_versions, summarise
 from evals.store import Results
-from evals.table import comparison_table, footnotes, results_table, unlike
+from evals.table import comparison_table, flips_table, footnotes, results_table, unlike
 from reward_client.api import Failure
 from tasks.api import Domain
 from tests.unit.evals.graded_examples import graded, score
@@ -96,12 +96,31 @@ def test_a_comparison_shows_change_flips_and_chance() -> None:
     after = [graded(name, score(1.0)) for name in "abc"]
 
     text = shown(
-        comparison_table(compare(before, after, seed=0), before=results(before), after=results(after))
+        comparison_table(
+            compare(before, after), metric=Metric.ACCURACY, before=results(before), after=results(after)
+        )
     )
 
     rows = {cells[0]: " ".join(cells[1:]) for line in text.splitlines() if (cells := line.split())}
-    assert rows["all"] == "3 0.200 → 1.000 +0.800 3 0 0.12"
+    assert rows["all"] == "3 0.0 → 100.0 +100.0 [+100.0, +100.0] 3 0 0.25 -"
     assert "not like for like" not in text
+
+
+def test_falls_and_rises_share_the_list_of_flips() -> None:
+    before = [graded(f"{value}{index}", score(float(value))) for value in (0, 1) for index in range(20)]
+    after = [graded(f"{value}{index}", score(1.0 - value)) for value in (0, 1) for index in range(20)]
+
+    text = shown(flips_table(flips(before, after), at_most=6), width=100)
+
+    assert "6 of 40 changed prompts" in text
+    assert text.count("gsm8k/test/1") == text.count("gsm8k/test/0") == 3
+
+
+def test_pass_at_k_is_shown_where_prompts_have_several_completions() -> None:
+    found = [graded("a", score(float(index == 0)), index=index) for index in range(4)]
+
+    assert "math pass@k: 1: 25.0" in shown(results_table(results(found)), width=100)
+    assert "pass@k" not in shown(results_table(results(found_items())))
 
 
 def test_evaluations_that_differ_in_more_than_the_policy_are_named() -> None:

@@ -1,0 +1,219 @@
+"""The course of an evaluation: questions, answers, grades, files, table."""
+
+import os
+import random
+import time
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import groupby
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from evals.asking import ask
+from evals.compare import Metric, compare, flips
+from evals.completions import Answered, Sampling, read_completions, write_completions
+from evals.endpoint import EndpointModel
+from evals.errors import CheckpointError, EvaluationError
+from evals.gates import judge, read_gates, write_junit
+from evals.generations import Generations
+from evals.grade import Graded, grade
+from evals.models import Model
+from evals.options import Compare, Run
+from evals.results import ALL, reward_versions, summarise
+from evals.rows import source_of
+from evals.store import (
+    COMPLETIONS_FILE,
+    Results,
+    read_graded,
+    read_results,
+    write_comparison,
+    write_results,
+)
+from evals.suites import load_suite
+from evals.table import comparison_table, flips_table, results_table
+from reward_client.api import RewardUnavailableError
+from reward_client.client import RewardClient
+from reward_client.local import LocalServer
+from tasks.api import Example, Split
+from tasks.sources import load
+
+CONNECT_S = 30.0
+STATUS_GATE = 3
+_LEVEL = 0.05
+
+
+def run(options: Run, console: Console) -> int:
+    """Answer, grade, write the results and print their table; 1 when nothing could be graded."""
+    gates = read_gates(options.fail_under)
+    began = time.monotonic()
+    examples = questions(options, console)
+    _require_server()
+    answered = _answer(options, examples, console)
+    if not answered.examples:
+        raise EvaluationError(f"nothing to evaluate: {dict(answered.left_out)}")
+    output = options.output or _default_output(options)
+    output.mkdir(parents=True, exist_ok=True)
+    write_completions(output / COMPLETIONS_FILE, answered)
+    answered_at = time.monotonic()
+    with _client(output) as client, console.status("grading"):
+        graded = grade(client, answered.examples, answered.completions)
+    seconds = {
+        "answering": round(answered_at - began, 2),
+        "grading": round(time.monotonic() - answered_at, 2),
+    }
+    results = _results(options, answered, graded, seconds)
+    write_results(output, results, graded)
+    console.print(results_table(results))
+    console.print(f"results in {output}", markup=False, highlight=False, soft_wrap=True)
+    findings = judge(results, gates)
+    if options.junit is not None:
+        write_junit(options.junit, results, findings)
+    if results.domains[ALL].reward is None:
+        return 1
+    missed = [finding.why for finding in findings if finding.why is not None]
+    for why in missed:
+        console.print(f"below the threshold: {why}", markup=False, highlight=False, soft_wrap=True)
+    return STATUS_GATE if missed else 0
+
+
+def run_compare(options: Compare, console: Console) -> int:
+    """Pair two evaluations, write what changed and print the table."""
+    before, after = read_results(options.before), read_results(options.after)
+    graded_before, graded_after = read_graded(options.before), read_graded(options.after)
+    compared = {
+        metric: compare(graded_before, graded_after, metric=metric, seed=options.seed) for metric in Metric
+    }
+    rows = compared[options.metric]
+    if not rows:
+        raise EvaluationError(f"{options.before} and {options.after} have no graded prompt in common")
+    changed = flips(graded_before, graded_after, metric=options.metric)
+    output = options.output or options.after / "compare"
+    write_comparison(output, compared, changed)
+    console.print(comparison_table(rows, metric=options.metric, before=before, after=after))
+    if options.flips and changed:
+        console.print(flips_table(changed, at_most=options.flips))
+    console.print(f"all of it in {output}", markup=False, highlight=False, soft_wrap=True)
+    fell = any(row.difference < 0 and (row.p_adjusted or row.p_value) < _LEVEL for row in rows.values())
+    return STATUS_GATE if options.fail_on_fall and fell else 0
+
+
+def questions(options: Run, console: Console) -> list[Example]:
+    """Load what is asked, limited as `options` says."""
+    examples = _suites(options, console) if options.suite else _mix(options, console)
+    if options.limit == 0:
+        return examples
+    kept: list[Example] = []
+    for _, group in groupby(examples, key=lambda example: example.dataset):
+        rows = list(group)
+        if options.subset_seed is not None and len(rows) > options.limit:
+            chosen = random.Random(options.subset_seed).sample(range(len(rows)), options.limit)  # noqa: S311 - not a secret
+            rows = [rows[index] for index in sorted(chosen)]
+        kept += rows[: options.limit]
+    return kept
+
+
+def _suites(options: Run, console: Console) -> list[Example]:
+    examples: list[Example] = []
+    for suite in map(load_suite, options.suite):
+        examples += suite.examples
+        for example_id, why in suite.excluded.items():
+            console.print(f"left out: {example_id}: {why}", markup=False, highlight=False)
+    return examples
+
+
+def _mix(options: Run, console: Console) -> list[Example]:
+    from_run = options.checkpoint if options.completions is None and options.endpoint is None else None
+    loaded = load(source_of(from_run, options.data_dir), splits=(Split(options.split),))
+    if loaded.skipped:
+        console.print(f"not in this data: {', '.join(loaded.skipped)}", soft_wrap=True, highlight=False)
+    return list(loaded.examples)
+
+
+def _default_output(options: Run) -> Path:
+    what = "-".join(suite.partition("=")[0] for suite in options.suite) or options.split
+    if options.endpoint is not None:
+        safe = "".join(letter if letter.isalnum() or letter in "-._" else "-" for letter in options.model)
+        return Path("runs/evals") / safe / what
+    beside = options.completions.parent if options.completions is not None else options.checkpoint
+    return beside / "evals" / (f"{what}-base" if options.base else what)
+
+
+def _answer(options: Run, examples: Sequence[Example], console: Console) -> Answered:
+    if options.completions is not None:
+        return read_completions(options.completions, examples)
+    model = _model(options, console)
+    sampling = Sampling(
+        samples=options.samples,
+        temperature=options.temperature,
+        seed=options.seed,
+        max_new_tokens=model.max_new_tokens,
+    )
+    columns = (TextColumn("answering"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Generations(options.generations, model) as known, Progress(*columns, console=console) as progress:
+        bar = progress.add_task("answering")
+        return ask(
+            model,
+            examples,
+            sampling=sampling,
+            known=known,
+            on_progress=lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+
+
+def _model(options: Run, console: Console) -> Model:
+    if options.endpoint is not None:
+        return EndpointModel(
+            options.endpoint,
+            options.model,
+            max_new_tokens=options.max_new_tokens,
+            concurrency=options.concurrency,
+        )
+    if not options.checkpoint.is_dir():  # said before the seconds that JAX takes to import
+        raise CheckpointError(f"no run at {str(options.checkpoint)!r}: pass the directory of a training run")
+    try:
+        from evals.checkpoint import CheckpointModel  # noqa: PLC0415 - imports JAX, needed here alone
+    except ImportError as error:
+        raise CheckpointError(
+            f"sampling from a checkpoint needs JAX ({error}): install assay-rl[evals], or pass --completions"
+        ) from error
+    with console.status(f"loading {options.checkpoint}"):
+        return CheckpointModel.open(options.checkpoint, base=options.base)
+
+
+def _require_server() -> None:
+    """Find out now that no server answers, and not when everything is sampled."""
+    if address := os.environ.get("REWARD_ADDRESS"):
+        try:
+            with RewardClient(address) as client:
+                client.wait_ready(CONNECT_S)
+        except RewardUnavailableError as error:
+            raise EvaluationError(
+                f"no reward server answers at REWARD_ADDRESS={address!r}: {error}"
+            ) from error
+
+
+@contextmanager
+def _client(output: Path) -> Generator[RewardClient]:
+    with ExitStack() as stack:
+        address = os.environ.get("REWARD_ADDRESS")
+        if not address:
+            address = stack.enter_context(LocalServer(output / "reward_server.log")).address
+        yield stack.enter_context(RewardClient(address))
+
+
+def _results(
+    options: Run, answered: Answered, graded: Sequence[Graded], seconds: dict[str, float]
+) -> Results:
+    return Results(
+        source=answered.source,
+        split=" ".join(options.suite) or options.split,
+        prompt_hash=answered.prompt_hash,
+        sampling=answered.sampling,
+        reward_versions=reward_versions(graded),
+        left_out=answered.left_out,
+        truncated=answered.truncated,
+        seconds=seconds,
+        domains=summarise(graded),
+    )

@@ -1,0 +1,166 @@
+"""An OpenAI-compatible endpoint is asked over real HTTP: bounded, retried, and given up in time."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from evals.completions import Sampling
+from evals.endpoint import EndpointModel
+from evals.errors import EndpointError
+from evals.models import Answer, Question
+
+GREEDY = Sampling(samples=1, temperature=0.0, seed=5, max_new_tokens=32)
+DRAWN = Sampling(samples=2, temperature=0.7, seed=5, max_new_tokens=32)
+
+
+def said(text: str, *, reason: str = "stop") -> Response:
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": reason}
+    return JSONResponse({"object": "chat.completion", "choices": [choice]})
+
+
+@contextmanager
+def serving(answer: Callable[[Request, dict], Awaitable[Response]]) -> Iterator[str]:
+    async def completions(request: Request) -> Response:
+        return await answer(request, await request.json())
+
+    app = Starlette(routes=[Route("/v1/chat/completions", completions, methods=["POST"])])
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        threading.Event().wait(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def answers(
+    url: str, prompts: list[str], sampling: Sampling = GREEDY, *, concurrency: int = 4
+) -> dict[int, Answer]:
+    model = EndpointModel(url, "tiny", max_new_tokens=32, concurrency=concurrency, first_wait_s=0.01)
+    questions = [
+        Question(prompt=prompt, sample_index=index) for prompt in prompts for index in range(sampling.samples)
+    ]
+    got: dict[int, Answer] = {}
+    model.answer(questions, missing=range(len(questions)), sampling=sampling, on_answer=got.__setitem__)
+    return got
+
+
+def test_each_question_is_asked_with_the_system_text_and_its_own_seed() -> None:
+    bodies: list[dict] = []
+
+    async def answer(request: Request, body: dict) -> Response:
+        bodies.append(body)
+        return said(body["messages"][-1]["content"].upper(), reason="length")
+
+    with serving(answer) as url:
+        got = answers(url, ["one", "two"], DRAWN)
+
+    assert {index: item.text for index, item in got.items()} == {0: "ONE", 1: "ONE", 2: "TWO", 3: "TWO"}
+    assert all(item.truncated for item in got.values())
+    assert Counter(body["seed"] for body in bodies) == {5: 2, 6: 2}
+    assert [message["role"] for message in bodies[0]["messages"]] == ["system", "user"]
+    assert (bodies[0]["model"], bodies[0]["temperature"], bodies[0]["max_tokens"]) == ("tiny", 0.7, 32)
+
+
+def test_no_more_questions_are_in_flight_than_asked_for() -> None:
+    now, most = 0, 0
+
+    async def answer(request: Request, body: dict) -> Response:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.02)
+        now -= 1
+        return said("x")
+
+    with serving(answer) as url:
+        assert len(answers(url, [str(n) for n in range(20)], concurrency=3)) == 20
+
+    assert most == 3
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        PlainTextResponse("slow down", status_code=429, headers={"retry-after": "0"}),
+        PlainTextResponse("oops", status_code=500),
+        PlainTextResponse("loading", status_code=503),
+    ],
+    ids=["429", "500", "503"],
+)
+def test_a_passing_failure_costs_a_retry_and_no_answer(refusal: Response) -> None:
+    tries: Counter[str] = Counter()
+
+    async def answer(request: Request, body: dict) -> Response:
+        prompt = body["messages"][-1]["content"]
+        tries[prompt] += 1
+        return refusal if tries[prompt] <= 2 else said(prompt)
+
+    with serving(answer) as url:
+        got = answers(url, ["a", "b", "c"])
+
+    assert [got[index].text for index in range(3)] == ["a", "b", "c"]
+    assert set(tries.values()) == {3}
+
+
+def test_a_question_that_the_endpoint_refuses_is_left_without_an_answer() -> None:
+    async def answer(request: Request, body: dict) -> Response:
+        prompt = body["messages"][-1]["content"]
+        return PlainTextResponse("too long", status_code=400) if prompt == "b" else said(prompt)
+
+    with serving(answer) as url:
+        got = answers(url, ["a", "b", "c"])
+
+    assert {index: item.text for index, item in got.items()} == {0: "a", 2: "c"}
+
+
+def test_an_unknown_model_ends_the_evaluation_with_what_the_endpoint_said() -> None:
+    async def answer(request: Request, body: dict) -> Response:
+        return PlainTextResponse("no such model", status_code=404)
+
+    with serving(answer) as url, pytest.raises(EndpointError, match=r"'tiny'.*404.*no such model"):
+        answers(url, ["a"] * 50)
+
+
+def test_an_endpoint_that_is_gone_is_given_up_and_named() -> None:
+    with serving(lambda request, body: said("never")) as url:  # type: ignore[arg-type,return-value]
+        pass
+
+    with pytest.raises(EndpointError, match=r"20 questions in a row.*run the same command again"):
+        answers(url, [str(n) for n in range(100)], concurrency=16)
+
+
+def test_an_answer_of_another_form_is_said_to_be_one() -> None:
+    async def answer(request: Request, body: dict) -> Response:
+        return JSONResponse({"text": "completion"})
+
+    with serving(answer) as url, pytest.raises(EndpointError, match="another form"):
+        answers(url, ["a"])
+
+
+def test_the_key_is_sent_and_stays_out_of_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    seen: list[str | None] = []
+
+    async def answer(request: Request, body: dict) -> Response:
+        seen.append(request.headers.get("authorization"))
+        return PlainTextResponse("forbidden", status_code=403)
+
+    with serving(answer) as url, pytest.raises(EndpointError) as caught:
+        answers(url, ["a"])
+
+    assert seen == ["Bearer sk-secret"]
+    assert "sk-secret" not in str(caught.value)
