@@ -97,8 +97,9 @@ def read_request(body: bytes, *, reward: str | None, stops: Sequence[str]) -> li
 def write_response(scores: Sequence[Score]) -> dict[str, Any]:
     """Write scores; `extra_logs` has the components that all of them share."""
     values = [score.value for score in scores]
-    shared = set.intersection(*(set(score.components) for score in scores)) if scores else set[str]()
-    logs = {name: [score.components[name] for score in scores] for name in sorted(shared)}
+    names = sorted({name for score in scores for name in score.components})
+    shared = [name for name in names if all(name in score.components for score in scores)]
+    logs = {name: [score.components[name] for score in scores] for name in shared}
     return {"rewards": values, "scores": values, "extra_logs": logs}
 
 
@@ -164,7 +165,7 @@ def main() -> int:
     host, _, port = arguments.listen.rpartition(":")
     if not arguments.insecure and not _is_loopback(host):
         print(  # noqa: T201  (the command line's own voice)
-            f"openrlhf: listen={arguments.listen!r} can be reached from other machines without any protection: "
+            f"openrlhf: listen={arguments.listen!r} can be reached from other machines, unprotected: "
             "listen on 127.0.0.1, or say --insecure if the net is safe",
             file=sys.stderr,
         )
