@@ -74,6 +74,10 @@ class ServerConfig:
     """File that gets the real HOST:PORT, written at once and whole when the server is ready."""
     insecure: bool = False
     """Listen off loopback without TLS. Anyone who reaches the port can use the server."""
+    metrics_listen: str | None = None
+    """HOST:PORT of the status page and /metrics, over HTTP; without it there is neither."""
+    metrics_insecure: bool = False
+    """Serve those off loopback, to everyone who reaches the port: counts and times, never texts."""
     deadline_s: float = 300.0
     """Seconds for a call that brings no deadline of its own."""
     drain_s: float = 30.0
@@ -106,6 +110,8 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         split_address(self.listen)
+        if self.metrics_listen is not None:
+            split_address(self.metrics_listen, "metrics_listen")
         if self.sandbox_runtime is not None and self.sandbox == "bubblewrap":
             raise ConfigurationError("sandbox_runtime is the Docker Engine's: choose sandbox=docker or auto")
         for name in ("deadline_s", "drain_s", "cache_entries"):
@@ -125,7 +131,7 @@ class ServerConfig:
         return SandboxOptions(slots=slots, backend=BackendChoice(self.sandbox), runtime=self.sandbox_runtime)
 
 
-def split_address(address: str) -> tuple[str, int]:
+def split_address(address: str, name: str = "listen") -> tuple[str, int]:
     """Split HOST:PORT; an IPv6 host is in brackets.
 
     Raises:
@@ -133,7 +139,7 @@ def split_address(address: str) -> tuple[str, int]:
     """
     host, _, port = address.rpartition(":")
     if not host or not (port.isascii() and port.isdecimal()) or int(port) > 65_535:
-        raise ConfigurationError(f"listen={address!r} is not HOST:PORT, e.g. '127.0.0.1:50051'")
+        raise ConfigurationError(f"{name}={address!r} is not HOST:PORT, e.g. '127.0.0.1:50051'")
     return host, int(port)
 
 

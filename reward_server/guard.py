@@ -32,11 +32,6 @@ class Calls:
         self._ended = asyncio.Event()
         self._draining = False
 
-    @property
-    def in_flight(self) -> int:
-        """How many calls have begun and not ended."""
-        return len(self._open)
-
     def guard(self, rpc: str, context: Context) -> "Guard":
         """Return the guard of one call, to be entered with `async with`."""
         return Guard(rpc, context, self)
@@ -89,6 +84,7 @@ class Guard:
         self._started = time.perf_counter()
 
     async def __aenter__(self) -> Self:
+        self._calls.observer.call_began()
         refusal = self._calls.enter(self, self._metadata)
         if refusal is not None:
             self._report(refusal[0])

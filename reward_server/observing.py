@@ -73,6 +73,10 @@ class CallReport:
 class Observer(Protocol):
     """Whoever counts calls and work."""
 
+    def call_began(self) -> None:
+        """Take note of a call; `call_ended` follows."""
+        ...
+
     def call_ended(self, call: CallReport) -> str:
         """Take note of a call; returns the id of its trace, "" when it has none."""
         ...
@@ -84,6 +88,9 @@ class Observer(Protocol):
 
 class Unobserved:
     """Nobody watches; a caller's trace id still reaches the log line."""
+
+    def call_began(self) -> None:
+        pass
 
     def call_ended(self, call: CallReport) -> str:
         return trace_id(call.traceparent)

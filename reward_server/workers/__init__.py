@@ -14,6 +14,6 @@ imports what the tasks need: that happens in the children.
 """
 
 from reward_server.workers.errors import Limit, WorkerBudgetError, WorkerTaskError
-from reward_server.workers.pool import WorkerPool
+from reward_server.workers.pool import Ended, Usage, WorkerPool
 
-__all__ = ["Limit", "WorkerBudgetError", "WorkerPool", "WorkerTaskError"]
+__all__ = ["Ended", "Limit", "Usage", "WorkerBudgetError", "WorkerPool", "WorkerTaskError"]

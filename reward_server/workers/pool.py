@@ -11,6 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,17 +26,23 @@ SPARES = 1
 MOST_ASIDE = 8
 
 
+class Ended(Enum):
+    """Why a worker was replaced."""
+
+    CPU = "cpu"  # over its budget, as is memory
+    MEMORY = "memory"
+    CANCELLED = "cancelled"  # nobody waits for its task any more
+    LOST = "lost"  # died by itself
+    RETIRED = "retired"  # has done its share
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Usage:
-    """What the workers do now, and how many were replaced since the start, by reason.
-
-    Reasons: cpu and memory (over its budget), cancelled (nobody waits for its task any more),
-    lost (died by itself), retired (has done its share).
-    """
+    """What the workers do now, and how many were replaced since the start, by reason."""
 
     alive: int
     busy: int
-    restarts: Mapping[str, int]
+    restarts: Mapping[Ended, int]
 
 
 class _Turn:
@@ -68,7 +75,7 @@ class WorkerPool:
         self._zygote_turn = asyncio.Lock()
         self._aside = 0
         self._busy = 0
-        self._restarts: Counter[str] = Counter()
+        self._restarts: Counter[Ended] = Counter()
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -157,7 +164,7 @@ class WorkerPool:
     async def _run_once(self, task: str, payload: object, cpu_seconds: float, turn: "_Turn") -> Any:
         child = await self._take()
         healthy = aside = False
-        ended = "cancelled"
+        ended = Ended.CANCELLED
         self._busy += 1
 
         def set_aside() -> None:
@@ -170,15 +177,15 @@ class WorkerPool:
 
         try:
             result = await child.perform(task, payload, cpu_seconds=cpu_seconds, on_slow=set_aside)
-            healthy, ended = not child.wants_to_retire, "retired"
+            healthy, ended = not child.wants_to_retire, Ended.RETIRED
         except WorkerTaskError:
-            healthy, ended = not child.wants_to_retire, "retired"
+            healthy, ended = not child.wants_to_retire, Ended.RETIRED
             raise
         except WorkerBudgetError as error:
-            ended = error.limit.value
+            ended = Ended(error.limit.value)
             raise
         except GraderLostError:
-            ended = "lost"
+            ended = Ended.LOST
             raise
         finally:
             self._busy -= 1
@@ -207,7 +214,7 @@ class WorkerPool:
                 raise worker
             if not worker.is_gone:
                 return worker
-            self._restarts["lost"] += 1
+            self._restarts[Ended.LOST] += 1
             self._in_background(self._replace(worker))
 
     async def _start(self, size: int) -> None:

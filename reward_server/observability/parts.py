@@ -1,0 +1,146 @@
+"""What is watched, and its state as plain values.
+
+The parts live on the event loop, and scrapes come from other threads: so `read` is called on
+the loop, and what it returns may be read anywhere.
+"""
+
+import os
+import resource
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from reward_server import workers
+from reward_server.cache import ScoreCache
+from reward_server.flights import Flights
+from reward_server.lanes import Lane
+from reward_server.registry import Registry
+from sandbox import api as sandbox_api
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+class ExaminedSandbox(Protocol):
+    """A sandbox that is examined now and then; see `guarded_sandbox`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def slots(self) -> int: ...
+    @property
+    def usage(self) -> sandbox_api.Usage: ...
+    @property
+    def refusal(self) -> str | None: ...
+    @property
+    def examined_at(self) -> float | None: ...
+
+
+class Workers(Protocol):
+    """Worker processes; see `workers.pool`."""
+
+    @property
+    def usage(self) -> workers.Usage: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """The parts of a server. `stopping` tells whether it drains."""
+
+    rewards: Registry
+    lanes: Sequence[Lane]
+    cache: ScoreCache
+    flights: Flights
+    workers: Workers | None
+    sandbox: ExaminedSandbox | None
+    stopping: Callable[[], bool]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LaneState:
+    """One queue: how many samples wait for how many slots."""
+
+    waiting: int
+    slots: int
+    busy: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SandboxState:
+    """The sandbox. `refusal` is why it may not grade; `examined_at` is Unix time, None before the first."""
+
+    backend: str
+    slots: int
+    usage: sandbox_api.Usage
+    refusal: str | None
+    examined_at: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CacheState:
+    """Look-ups since the start, and what is kept now."""
+
+    entries: int
+    hits: int
+    stored_hits: int
+    misses: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class State:
+    """Everything at one moment."""
+
+    stopping: bool
+    lanes: Mapping[str, LaneState]
+    cache: CacheState
+    flights: int
+    shared: int
+    workers: workers.Usage | None
+    sandbox: SandboxState | None
+
+
+def read(parts: Parts) -> State:
+    """Read the state of all parts; call it on their event loop."""
+    cache, sandbox = parts.cache, parts.sandbox
+    return State(
+        stopping=parts.stopping(),
+        lanes={
+            lane.name: LaneState(waiting=lane.waiting, slots=lane.slots, busy=lane.busy)
+            for lane in parts.lanes
+        },
+        cache=CacheState(
+            entries=len(cache), hits=cache.hits, stored_hits=cache.stored_hits, misses=cache.misses
+        ),
+        flights=len(parts.flights),
+        shared=parts.flights.shared,
+        workers=None if parts.workers is None else parts.workers.usage,
+        sandbox=None
+        if sandbox is None
+        else SandboxState(
+            backend=sandbox.name,
+            slots=sandbox.slots,
+            usage=sandbox.usage,
+            refusal=sandbox.refusal,
+            examined_at=sandbox.examined_at,
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Process:
+    """What this process uses; its children count for themselves."""
+
+    cpu_seconds: float
+    resident_bytes: int
+    open_files: int
+
+
+def this_process() -> Process:
+    """Ask the kernel; from any thread."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    resident_pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return Process(
+        cpu_seconds=used.ru_utime + used.ru_stime,
+        resident_bytes=resident_pages * _PAGE_BYTES,
+        open_files=len(os.listdir("/proc/self/fd")),  # noqa: PTH208  (names are enough: no Path each)
+    )
