@@ -5,7 +5,6 @@ defect of ours ends this call with INTERNAL and is logged, and the server goes o
 """
 
 import asyncio
-import hmac
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -18,16 +17,17 @@ from google.rpc import error_details_pb2, status_pb2  # pyright: ignore[reportMi
 from reward_server.errors import OverloadedError, RequestError
 from reward_server.observing import UNOBSERVED, CallReport, Observer
 from reward_server.telemetry import Tally, logger, trace_of
+from reward_server.tokens import Tokens
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
 class Calls:
-    """The calls in flight, and which new ones are let in. No `token`: no caller has to bring one."""
+    """The calls in flight, and which new ones are let in. No `tokens`: no caller has to bring one."""
 
-    def __init__(self, token: str | None = None, observer: Observer = UNOBSERVED) -> None:
+    def __init__(self, tokens: Tokens | None = None, observer: Observer = UNOBSERVED) -> None:
         self.observer = observer
-        self._token = token
+        self._tokens = tokens
         self._open: set[Guard] = set()
         self._ended = asyncio.Event()
         self._draining = False
@@ -47,14 +47,8 @@ class Calls:
         self, guard: "Guard", metadata: Mapping[str, str | bytes]
     ) -> tuple[grpc.StatusCode, str] | None:
         """Let a call in, or say why not."""
-        if self._token is not None:
-            brought = metadata.get("authorization", "")
-            wanted = f"Bearer {self._token}"
-            if not hmac.compare_digest(_bytes(brought), _bytes(wanted)):
-                return (
-                    grpc.StatusCode.UNAUTHENTICATED,
-                    "the call brings no bearer token of this server",
-                )
+        if self._tokens is not None and not self._tokens.admit(metadata.get("authorization", "")):
+            return grpc.StatusCode.UNAUTHENTICATED, "the call brings no bearer token of this server"
         if self._draining:
             return grpc.StatusCode.UNAVAILABLE, "the server is stopping; send the call again"
         self._open.add(guard)
@@ -64,10 +58,6 @@ class Calls:
         """Let a call out."""
         self._open.discard(guard)
         self._ended.set()
-
-
-def _bytes(text: str | bytes) -> bytes:
-    return text.encode() if isinstance(text, str) else text
 
 
 class Guard:

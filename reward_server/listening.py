@@ -8,9 +8,11 @@ from pathlib import Path
 
 import grpc
 
-from reward_server.config import ServerConfig, TlsConfig, is_loopback, split_address
+from reward_server.certificates import server_credentials
+from reward_server.config import ServerConfig, is_loopback, split_address
 from reward_server.errors import ConfigurationError
 from reward_server.service import MAX_MESSAGE_BYTES
+from reward_server.telemetry import logger
 
 # Up to here an oversized message is read, to be answered with INVALID_ARGUMENT; gRPC itself
 # refuses larger ones with RESOURCE_EXHAUSTED.
@@ -35,7 +37,7 @@ def listen(config: ServerConfig) -> tuple[grpc.aio.Server, str]:
         ConfigurationError: the address is taken, is not here, or is not safe to listen on.
     """
     host, _ = split_address(config.listen)
-    credentials = _credentials(config.tls)
+    credentials = server_credentials(config.tls, warn_of_security)
     if credentials is None and not is_loopback(host) and not config.insecure:
         raise ConfigurationError(
             f"listen={config.listen!r} can be reached from other machines without TLS: give "
@@ -55,20 +57,9 @@ def listen(config: ServerConfig) -> tuple[grpc.aio.Server, str]:
     return server, f"{host}:{port}"
 
 
-def read_token(file: Path | None) -> str | None:
-    """Read the bearer token that callers must bring, if there is one.
-
-    Raises:
-        ConfigurationError: the file cannot be read, or holds nothing.
-    """
-    if file is None:
-        return None
-    token = _read("token_file", file).decode("utf-8", "replace").strip()
-    if not token:
-        raise ConfigurationError(
-            f"token_file={str(file)!r} is empty: put the token in it, or leave the flag out"
-        )
-    return token
+def warn_of_security(reason: str) -> None:
+    """Say that someone should look at what protects the channel."""
+    logger().warning("security", reason=reason)
 
 
 def write_address(file: Path, address: str) -> None:
@@ -76,21 +67,3 @@ def write_address(file: Path, address: str) -> None:
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     part.write_text(address + "\n", encoding="utf-8")
     part.replace(file)
-
-
-def _credentials(tls: TlsConfig) -> grpc.ServerCredentials | None:
-    if tls.certificate is None or tls.key is None:
-        return None
-    client_ca = None if tls.client_ca is None else _read("tls.client_ca", tls.client_ca)
-    return grpc.ssl_server_credentials(
-        [(_read("tls.key", tls.key), _read("tls.certificate", tls.certificate))],
-        root_certificates=client_ca,
-        require_client_auth=client_ca is not None,
-    )
-
-
-def _read(name: str, file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"{name}={str(file)!r} cannot be read: {error.strerror}") from error

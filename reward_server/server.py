@@ -22,7 +22,7 @@ from reward_server.flights import Flights
 from reward_server.guard import Calls
 from reward_server.keeping import Kept, open_kept
 from reward_server.lanes import Lane
-from reward_server.listening import listen, read_token, write_address
+from reward_server.listening import listen, warn_of_security, write_address
 from reward_server.registry import Factory, Registry, build
 from reward_server.resources import open_resources
 from reward_server.sandbox_health import Doctor, report
@@ -30,6 +30,7 @@ from reward_server.scorer import Scorer
 from reward_server.service import SERVICE, RewardService
 from reward_server.stopping import Stop
 from reward_server.telemetry import log_defect, logger
+from reward_server.tokens import read_tokens
 from sandbox.api import Sandbox
 
 # For answers that are on their way when the last call has ended.
@@ -70,7 +71,7 @@ async def running(
 
     The health of `sandbox`, where one is given, is served beside the server's own.
     """
-    calls = Calls(read_token(config.token_file))
+    calls = Calls(read_tokens(config.token_file, warn_of_security))
     async with AsyncExitStack() as stack:
         kept = stack.enter_context(open_kept(config))  # closed last: what lands late is still kept
         flights = await stack.enter_async_context(Flights())
