@@ -17,12 +17,14 @@ from grpc_reflection.v1alpha import reflection
 
 from reward_server.api import CostClass
 from reward_server.cache import ScoreCache
-from reward_server.config import ServerConfig
+from reward_server.config import QueueConfig, ServerConfig
 from reward_server.flights import Flights
 from reward_server.guard import Calls
 from reward_server.keeping import Kept, open_kept
 from reward_server.lanes import Lane
 from reward_server.listening import listen, warn_of_security, write_address
+from reward_server.observability.parts import Parts, Workers
+from reward_server.observability.watching import watching
 from reward_server.registry import Factory, Registry, build
 from reward_server.resources import open_resources
 from reward_server.sandbox_health import Doctor, report
@@ -49,7 +51,14 @@ async def serve(config: ServerConfig, factories: Mapping[str, Factory], tasks: M
     async with (
         stop.on_stdin_eof() if config.stop_on_stdin_eof else nullcontext(),
         open_resources(config, tasks) as resources,
-        running(server, config, build(factories, resources, config.scoring), stop, sandbox=resources.sandbox),
+        running(
+            server,
+            config,
+            build(factories, resources, config.scoring),
+            stop,
+            sandbox=resources.sandbox,
+            workers=resources.workers,
+        ),
     ):
         if config.address_file is not None:
             write_address(config.address_file, address)
@@ -66,16 +75,27 @@ async def running(
     stop: Stop,
     *,
     sandbox: Sandbox | None = None,
+    workers: Workers | None = None,
 ) -> AsyncGenerator[None]:
     """Answer calls inside the block; at its end say NOT_SERVING, drain, and stop.
 
     The health of `sandbox`, where one is given, is served beside the server's own.
     """
-    calls = Calls(read_tokens(config.token_file, warn_of_security))
     async with AsyncExitStack() as stack:
         kept = stack.enter_context(open_kept(config))  # closed last: what lands late is still kept
         flights = await stack.enter_async_context(Flights())
-        service = _assemble(config, rewards, calls, flights, kept)
+        parts = Parts(
+            rewards=rewards,
+            lanes=_lanes(config.queues),
+            cache=ScoreCache(config.cache_entries, kept.scores),
+            flights=flights,
+            workers=workers,
+            sandbox=sandbox,
+            stopping=stop.requested.is_set,
+        )
+        observer = await stack.enter_async_context(watching(config, parts))
+        calls = Calls(read_tokens(config.token_file, warn_of_security), observer)
+        service = _assemble(config, parts, calls, kept)
         server.add_generic_rpc_handlers((service.handler(),))
         doctor = await _add_standard_services(server)
         await server.start()
@@ -91,24 +111,26 @@ async def running(
             await server.stop(0 if stop.forced.is_set() else FLUSH_S)
 
 
-def _assemble(
-    config: ServerConfig, rewards: Registry, calls: Calls, flights: Flights, kept: Kept
-) -> RewardService:
-    queues = config.queues
+def _lanes(queues: QueueConfig) -> Mapping[CostClass, Lane]:
+    return {
+        CostClass.WORKER: Lane("worker", slots=queues.workers, bound=queues.worker_bound),
+        CostClass.SANDBOX: Lane("sandbox", slots=queues.programs, bound=queues.program_bound),
+    }
+
+
+def _assemble(config: ServerConfig, parts: Parts, calls: Calls, kept: Kept) -> RewardService:
     scorer = Scorer(
-        rewards,
+        parts.rewards,
         scoring=config.scoring,
-        lanes={
-            CostClass.WORKER: Lane("worker", slots=queues.workers, bound=queues.worker_bound),
-            CostClass.SANDBOX: Lane("sandbox", slots=queues.programs, bound=queues.program_bound),
-        },
-        cache=ScoreCache(config.cache_entries, kept.scores),
-        flights=flights,
+        lanes=parts.lanes,
+        cache=parts.cache,
+        flights=parts.flights,
         on_defect=log_defect,
+        observer=calls.observer,
     )
     return RewardService(
         scorer,
-        rewards,
+        parts.rewards,
         calls,
         deadline_s=config.deadline_s,
         server_version=version("assay-rl"),

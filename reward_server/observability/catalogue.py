@@ -265,7 +265,11 @@ METRICS = (
         _one(lambda view: view.process().resident_bytes),
     ),
     _metric(
-        "process_open_fds", _GAUGE, "", "File descriptors in use", _one(lambda view: view.process().open_files)
+        "process_open_fds",
+        _GAUGE,
+        "",
+        "File descriptors in use",
+        _one(lambda view: view.process().open_files),
     ),
     _metric(
         "build_info",

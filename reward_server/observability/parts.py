@@ -6,34 +6,22 @@ the loop, and what it returns may be read anywhere.
 
 import os
 import resource
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from reward_server import workers
+from reward_server.api import CostClass
 from reward_server.cache import ScoreCache
 from reward_server.flights import Flights
+from reward_server.guarded_sandbox import GuardedSandbox
 from reward_server.lanes import Lane
 from reward_server.registry import Registry
 from sandbox import api as sandbox_api
+from sandbox.api import Sandbox
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-
-
-class ExaminedSandbox(Protocol):
-    """A sandbox that is examined now and then; see `guarded_sandbox`."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def slots(self) -> int: ...
-    @property
-    def usage(self) -> sandbox_api.Usage: ...
-    @property
-    def refusal(self) -> str | None: ...
-    @property
-    def examined_at(self) -> float | None: ...
 
 
 class Workers(Protocol):
@@ -48,11 +36,11 @@ class Parts:
     """The parts of a server. `stopping` tells whether it drains."""
 
     rewards: Registry
-    lanes: Sequence[Lane]
+    lanes: Mapping[CostClass, Lane]
     cache: ScoreCache
     flights: Flights
     workers: Workers | None
-    sandbox: ExaminedSandbox | None
+    sandbox: Sandbox | None
     stopping: Callable[[], bool]
 
 
@@ -106,7 +94,7 @@ def read(parts: Parts) -> State:
         stopping=parts.stopping(),
         lanes={
             lane.name: LaneState(waiting=lane.waiting, slots=lane.slots, busy=lane.busy)
-            for lane in parts.lanes
+            for lane in parts.lanes.values()
         },
         cache=CacheState(
             entries=len(cache), hits=cache.hits, stored_hits=cache.stored_hits, misses=cache.misses
@@ -114,15 +102,18 @@ def read(parts: Parts) -> State:
         flights=len(parts.flights),
         shared=parts.flights.shared,
         workers=None if parts.workers is None else parts.workers.usage,
-        sandbox=None
-        if sandbox is None
-        else SandboxState(
-            backend=sandbox.name,
-            slots=sandbox.slots,
-            usage=sandbox.usage,
-            refusal=sandbox.refusal,
-            examined_at=sandbox.examined_at,
-        ),
+        sandbox=None if sandbox is None else _sandbox(sandbox),
+    )
+
+
+def _sandbox(sandbox: Sandbox) -> SandboxState:
+    guard = sandbox if isinstance(sandbox, GuardedSandbox) else None
+    return SandboxState(
+        backend=sandbox.name,
+        slots=sandbox.slots,
+        usage=sandbox.usage,
+        refusal=None if guard is None else guard.refusal,
+        examined_at=None if guard is None else guard.examined_at,
     )
 
 
