@@ -14,6 +14,7 @@ from typing import Self
 
 from reward_server.api import Failure, FailureKind, Grade, Score
 from reward_server.cache import Key
+from reward_server.fair import Caller
 from reward_server.lanes import Lane
 
 
@@ -30,12 +31,14 @@ class Landed:
 class Plan:
     """What is to be done: the reward's own `work`, and how to `judge` what it comes to.
 
-    `arrived` is when the sample came in, on the clock of `time.perf_counter`.
+    `caller` waits in the lane for it; a call that only boards the flight does not. `arrived` is
+    when the sample came in, on the clock of `time.perf_counter`.
     """
 
     work: Awaitable[Grade]
     judge: Callable[[Awaitable[Grade]], Awaitable[Score | Failure]]
     lane: Lane
+    caller: Caller
     arrived: float
 
 
@@ -51,7 +54,7 @@ class Flight:
 
     async def _fly(self) -> Landed:
         self._begun = True
-        async with self._plan.lane.slot():
+        async with self._plan.lane.slot(self._plan.caller):
             started = time.perf_counter()
             result = await self._plan.judge(self._plan.work)
             ended = time.perf_counter()

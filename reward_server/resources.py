@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from reward_server.config import ServerConfig
 from reward_server.errors import GraderLostError
 from reward_server.guarded_sandbox import GuardedSandbox
+from reward_server.lanes import make_room
 from reward_server.late_sandbox import LateSandbox
 from reward_server.registry import Resources
 from reward_server.telemetry import logger
@@ -18,7 +19,7 @@ from sandbox.opening import open_sandbox
 async def open_resources(config: ServerConfig, tasks: Mapping[str, str]) -> AsyncGenerator[Resources]:
     """Start workers and sandbox, examine the sandbox again and again, and close both in the end."""
     async with AsyncExitStack() as stack:
-        workers = await stack.enter_async_context(WorkerPool(tasks))
+        workers = await stack.enter_async_context(WorkerPool(tasks, on_aside=make_room))
         workers.start(config.queues.workers)
         stack.push_async_callback(_end, asyncio.create_task(_report_workers(workers)))
         slots = config.queues.programs

@@ -49,6 +49,7 @@ class Call:
     reserved: Counter[CostClass]
     boarded: list[Boarded] = field(default_factory=list[Boarded])
     started: set[Flight] = field(default_factory=set[Flight])
+    pace: Pace
 
 
 class Scorer:
@@ -72,24 +73,34 @@ class Scorer:
         self._flights = flights
         self._on_defect = on_defect
         self._observer = observer
+        self._classes = {entry.info.name: entry.info.cost_class for entry in registry.entries}
         self._compared = frozenset(
             entry.info.name for entry in registry.entries if entry.info.compares_siblings
         )
 
-    async def score(self, samples: Sequence[Sample], *, deadline: float) -> list[Outcome]:
+    async def score(self, samples: Sequence[Sample], *, deadline: float, pace: Pace) -> list[Outcome]:
         """Grade a batch; what is unfinished at `deadline` (`time.perf_counter`) is a failure.
 
         Raises:
             OverloadedError: a queue has no room for this call; none of its work was started.
         """
-        call = Call(deadline=deadline, reserved=self._reserve(samples))
+        call = Call(deadline=deadline, reserved=self._reserve(samples), pace=pace)
         try:
             states = await self._begin(samples, call)
             if tasks := {boarded.flight.task for boarded in call.boarded}:
+                pace.pause()
                 await asyncio.wait(tasks, timeout=max(0.0, deadline - time.perf_counter()))
-            outcomes = [state if isinstance(state, Outcome) else _landed(state, call) for state in states]
+                pace.resume()
+            outcomes = await _landed(states, call)
+            if not self._compared:
+                return outcomes
             return await compare_siblings(
-                samples, outcomes, compared=self._compared, scoring=self._scoring, late=lambda: _late(call)
+                samples,
+                outcomes,
+                compared=self._compared,
+                scoring=self._scoring,
+                late=lambda: _late(call),
+                pace=pace,
             )
         finally:
             self._release(call.reserved)
@@ -99,8 +110,7 @@ class Scorer:
     def _reserve(self, samples: Sequence[Sample]) -> Counter[CostClass]:
         """Take a place for every sample that might queue, in all lanes or in none."""
         reserved: Counter[CostClass] = Counter()
-        classes = {entry.info.name: entry.info.cost_class for entry in self._registry.entries}
-        wanted = Counter(classes.get(sample.reward, CostClass.INLINE) for sample in samples)
+        wanted = Counter(self._classes.get(sample.reward, CostClass.INLINE) for sample in samples)
         try:
             for cost_class, lane in self._lanes.items():
                 lane.reserve(wanted[cost_class])
@@ -118,10 +128,9 @@ class Scorer:
     async def _begin(self, samples: Sequence[Sample], call: Call) -> list[Outcome | Boarded]:
         """Decide what can be decided on the spot, and put the rest in flight."""
         states: list[Outcome | Boarded] = []
-        pace = Pace()
         for sample in samples:
-            if pace.due():
-                await pace.rest()
+            if call.pace.due():
+                await call.pace.rest()
             states.append(self._start(sample, call))
         # Samples that were gated, cached, shared or decided on the spot need no place.
         self._release(call.reserved)
@@ -194,7 +203,7 @@ class Scorer:
                     return from_grade(await work, entry.info.measure, self._scoring)
                 return caught.failure
 
-            return Plan(work=grade, judge=judge, lane=lane, arrived=call.arrived)
+            return Plan(work=grade, judge=judge, lane=lane, caller=call.pace.caller, arrived=call.arrived)
         return caught.failure
 
     def _arrive(self, entry: Entry, key: Key | None, landed: Landed) -> None:
@@ -229,7 +238,16 @@ def _out_of_time(call: Call) -> Failure:
     return Failure(kind=FailureKind.DEADLINE, message=message)
 
 
-def _landed(boarded: Boarded, call: Call) -> Outcome:
+async def _landed(states: Sequence[Outcome | Boarded], call: Call) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    for state in states:
+        if call.pace.due():
+            await call.pace.rest()
+        outcomes.append(state if isinstance(state, Outcome) else _outcome(state, call))
+    return outcomes
+
+
+def _outcome(boarded: Boarded, call: Call) -> Outcome:
     landed = boarded.flight.landed()
     if landed is None:
         waited_ms = (time.perf_counter() - call.arrived) * 1e3

@@ -16,8 +16,9 @@ from reward.v1 import reward_pb2 as pb
 from reward_server import wire
 from reward_server.api import Failure, FailureKind, Outcome, Sample
 from reward_server.errors import OverloadedError, RequestError
+from reward_server.fair import Caller, Priority
 from reward_server.guard import Calls, Context, Guard
-from reward_server.pace import Pace
+from reward_server.pace import Pace, Turnstile
 from reward_server.recording.recorder import Recorder
 from reward_server.recording.rows import as_batch
 from reward_server.registry import Registry
@@ -31,6 +32,8 @@ MAX_STREAM_IN_FLIGHT = 1_024
 # The answer leaves this share of the time left before the deadline, at most so many seconds.
 MARGIN_SHARE = 0.1
 MAX_MARGIN_S = 2.0
+# The metadata key of a call by which its priority is told; without it a call is for training.
+PRIORITY_KEY = "assay-priority"
 
 _MessageT = TypeVar("_MessageT", bound=Message)
 
@@ -52,6 +55,7 @@ class RewardService:
         self._scorer = scorer
         self._registry = registry
         self._calls = calls
+        self._turnstile = Turnstile()
         self._deadline_s = deadline_s
         self._server_version = server_version
         self._configuration_hash = configuration_hash
@@ -73,11 +77,12 @@ class RewardService:
         deadline = self._deadline(context)
         async with self._calls.guard("Score", context) as call:
             call.tally.received_bytes += len(data)
-            request = _parse(pb.ScoreRequest, data)
-            _check_batch(request.samples)
-            samples = await _read(request.samples, call)
-            outcomes = await self._scorer.score(samples, deadline=deadline)
-            answer = await _write(samples, outcomes, call)
+            with self._turnstile.pace(_caller(context)) as pace:
+                request = _parse(pb.ScoreRequest, data)
+                _check_batch(request.samples)
+                samples = await _read(request.samples, call, pace)
+                outcomes = await self._scorer.score(samples, deadline=deadline, pace=pace)
+                answer = await _write(samples, outcomes, call, pace)
             if self._recorder is not None:
                 self._recorder.add(data, answer, rows=len(samples))
             return answer
@@ -86,9 +91,10 @@ class RewardService:
         """Grade samples as they arrive; outcomes as they finish."""
         room = asyncio.Semaphore(MAX_STREAM_IN_FLIGHT)
         async with self._calls.guard("ScoreStream", context) as call, asyncio.TaskGroup() as group:
+            caller = _caller(context)
             async for data, sample in _incoming(requests, call):
                 await room.acquire()
-                task = group.create_task(self._answer(data, sample, context, call))
+                task = group.create_task(self._answer(data, sample, context, call, caller))
                 task.add_done_callback(lambda _: room.release())
 
     async def list_rewards(self, data: bytes, context: Context) -> bytes:
@@ -109,9 +115,13 @@ class RewardService:
             left_s = self._deadline_s
         return time.perf_counter() + left_s - min(MAX_MARGIN_S, MARGIN_SHARE * left_s)
 
-    async def _answer(self, data: bytes, sample: Sample, context: Context, call: Guard) -> None:
+    async def _answer(
+        self, data: bytes, sample: Sample, context: Context, call: Guard, caller: Caller
+    ) -> None:
+        deadline = self._deadline(context)
         try:
-            (outcome,) = await self._scorer.score([sample], deadline=self._deadline(context))
+            with self._turnstile.pace(caller) as pace:
+                (outcome,) = await self._scorer.score([sample], deadline=deadline, pace=pace)
         except OverloadedError as error:  # in a stream a full queue costs the sample, not the call
             failure = Failure(kind=FailureKind.OVERLOADED, message=str(error))
             version = self._registry.find(sample.reward).version
@@ -129,6 +139,22 @@ class RewardService:
 def _time_left(context: Context) -> float | None:
     """Return the seconds until the caller gives up, None when it brought no deadline."""
     return context.time_remaining()
+
+
+def _caller(context: Context) -> Caller:
+    """Return a new caller, of the priority that the call's metadata asks for.
+
+    Raises:
+        RequestError: there is no such priority.
+    """
+    for key, value in context.invocation_metadata() or ():
+        if key == PRIORITY_KEY:
+            try:
+                return Caller(priority=Priority(value))
+            except ValueError as error:
+                known = " or ".join(repr(each.value) for each in Priority)
+                raise RequestError(PRIORITY_KEY, f"{value!r} is no priority, send {known}") from error
+    return Caller()
 
 
 async def _incoming(requests: AsyncIterator[bytes], call: Guard) -> AsyncIterator[tuple[bytes, Sample]]:
@@ -187,8 +213,7 @@ def _check_id(sample_id: str, index: int, seen: set[str]) -> None:
     seen.add(sample_id)
 
 
-async def _read(messages: Sequence[pb.Sample], call: Guard) -> list[Sample]:
-    pace = Pace()
+async def _read(messages: Sequence[pb.Sample], call: Guard, pace: Pace) -> list[Sample]:
     samples: list[Sample] = []
     for message in messages:
         if pace.due():
@@ -198,8 +223,7 @@ async def _read(messages: Sequence[pb.Sample], call: Guard) -> list[Sample]:
     return samples
 
 
-async def _write(samples: Sequence[Sample], outcomes: Sequence[Outcome], call: Guard) -> bytes:
-    pace = Pace()
+async def _write(samples: Sequence[Sample], outcomes: Sequence[Outcome], call: Guard, pace: Pace) -> bytes:
     response = pb.ScoreResponse()
     for sample, outcome in zip(samples, outcomes, strict=True):
         if pace.due():

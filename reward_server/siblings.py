@@ -37,6 +37,7 @@ async def compare_siblings(
     compared: Container[str],
     scoring: ScoringConfig,
     late: Callable[[], Failure | None],
+    pace: Pace,
 ) -> list[Outcome]:
     """Return the outcomes with the siblings' part, for the rewards named in `compared`.
 
@@ -50,7 +51,7 @@ async def compare_siblings(
                 for place in places:
                     found[place] = replace(found[place], result=failure)
             continue
-        values = await _diversities([_said(samples[place]) for place in places])
+        values = await _diversities([_said(samples[place]) for place in places], pace)
         for place, value in zip(places, values, strict=True):
             found[place] = _with_diversity(found[place], value, scoring)
     return found
@@ -61,9 +62,8 @@ def diversity(own: set[tuple[str, ...]], owners: Counter[tuple[str, ...]], sibli
     return 1.0 - sum(owners[gram] - 1 for gram in own) / (len(own) * siblings)
 
 
-async def _diversities(texts: Sequence[str]) -> list[float]:
+async def _diversities(texts: Sequence[str], pace: Pace) -> list[float]:
     """Compare all texts of a group, in time linear in their words."""
-    pace = Pace()
     grams: list[set[tuple[str, ...]]] = []
     owners: Counter[tuple[str, ...]] = Counter()
     for text in texts:

@@ -9,7 +9,7 @@ rest wait for it.
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
@@ -61,11 +61,13 @@ class _Turn:
 class WorkerPool:
     """Runs named tasks in warm child processes, each within its CPU budget.
 
-    `tasks` is the visible table of what may run: name -> "module:function".
+    `tasks` is the visible table of what may run: name -> "module:function". `on_aside` is
+    called, in the caller's context, when its task goes on beside the others.
     """
 
-    def __init__(self, tasks: Mapping[str, str]) -> None:
+    def __init__(self, tasks: Mapping[str, str], on_aside: Callable[[], None] | None = None) -> None:
         self._tasks = dict(tasks)
+        self._on_aside = on_aside
         self._turns = asyncio.Semaphore(0)
         self._idle: asyncio.Queue[ChildProcess | GraderLostError] = asyncio.Queue()
         self._children: dict[ChildProcess, Zygote] = {}
@@ -173,7 +175,10 @@ class WorkerPool:
                 aside = True
                 self._aside += 1
                 self._in_background(self._add_child())
+                child.make_way()
                 turn.give_back()
+                if self._on_aside is not None:
+                    self._on_aside()
 
         try:
             result = await child.perform(task, payload, cpu_seconds=cpu_seconds, on_slow=set_aside)

@@ -7,6 +7,7 @@ import pytest
 from reward_server.api import MathReference, Sample, Score, Verdict
 from reward_server.cache import ScoreCache, key_of, may_keep
 from reward_server.errors import OverloadedError
+from reward_server.fair import Caller
 from reward_server.lanes import Lane
 
 
@@ -50,7 +51,7 @@ async def test_a_place_given_up_while_waiting_is_free_again() -> None:
     holding = asyncio.Event()
 
     async def hold() -> None:
-        async with lane.slot():
+        async with lane.slot(Caller()):
             holding.set()
             await asyncio.sleep(60)
 
@@ -68,7 +69,7 @@ async def test_a_place_given_up_while_waiting_is_free_again() -> None:
     first.cancel()
     await asyncio.wait([first])
     lane.reserve(1)
-    async with lane.slot():
+    async with lane.slot(Caller()):
         assert lane.waiting == 0
 
 

@@ -23,8 +23,10 @@ from reward_server.api import (
 )
 from reward_server.cache import ScoreCache
 from reward_server.errors import BadReferenceError, GraderTimeoutError, OverloadedError
+from reward_server.fair import Caller
 from reward_server.flights import Flights
 from reward_server.lanes import Lane
+from reward_server.pace import Turnstile
 from reward_server.registry import Registry
 from reward_server.scorer import Scorer
 from reward_server.scores import ScoringConfig
@@ -37,6 +39,7 @@ class Bench:
     def __init__(self, rewards: list[Reward], flights: Flights, bound: int) -> None:
         self.defects: list[tuple[str, Exception]] = []
         self.flights = flights
+        self.turnstile = Turnstile()
         self.cache = ScoreCache(100)
         self.lanes = {
             kind: Lane(kind.value, slots=1, bound=bound) for kind in (CostClass.WORKER, CostClass.SANDBOX)
@@ -51,7 +54,8 @@ class Bench:
         )
 
     async def score(self, *samples: Sample, within_s: float = 30.0) -> list[Outcome]:
-        return await self.scorer.score(samples, deadline=time.perf_counter() + within_s)
+        with self.turnstile.pace(Caller()) as pace:
+            return await self.scorer.score(samples, deadline=time.perf_counter() + within_s, pace=pace)
 
     def at_rest(self) -> bool:
         return len(self.flights) == 0 and all(lane.waiting == 0 for lane in self.lanes.values())

@@ -9,7 +9,9 @@ import pytest
 from reward_server.api import Failure, FailureKind, Outcome, Sample, Score, TextReference
 from reward_server.cache import ScoreCache
 from reward_server.errors import ConfigurationError
+from reward_server.fair import Caller
 from reward_server.flights import Flights
+from reward_server.pace import Turnstile
 from reward_server.registry import Registry
 from reward_server.rewards.ideation import IdeationReward
 from reward_server.rewards.writing import WritingReward
@@ -51,10 +53,15 @@ def scorer(scoring: ScoringConfig, flights: Flights) -> Scorer:
     )
 
 
+async def grade(made: Scorer, samples: Sequence[Sample]) -> list[Outcome]:
+    with Turnstile().pace(Caller()) as pace:
+        return await made.score(samples, deadline=time.perf_counter() + 30.0, pace=pace)
+
+
 async def score(*samples: Sample, weight: float = 0.0) -> list[Outcome]:
     async with Flights() as flights:
         made = scorer(ScoringConfig(diversity_weight=weight), flights)
-        return await made.score(samples, deadline=time.perf_counter() + 30.0)
+        return await grade(made, samples)
 
 
 def diversities(outcomes: Sequence[Outcome]) -> list[float | None]:
@@ -122,10 +129,9 @@ async def test_with_a_weight_a_copy_loses_that_share_of_its_quality_but_no_forma
 async def test_a_cached_score_carries_nothing_of_another_group() -> None:
     async with Flights() as flights:
         made = scorer(ScoringConfig(diversity_weight=1.0), flights)
-        deadline = time.perf_counter() + 30.0
-        copies = await made.score([sample(STORY), sample(STORY, number=1)], deadline=deadline)
-        (again,) = await made.score([sample(STORY)], deadline=deadline)
-        beside = await made.score([sample(STORY), sample(OTHER)], deadline=deadline)
+        copies = await grade(made, [sample(STORY), sample(STORY, number=1)])
+        (again,) = await grade(made, [sample(STORY)])
+        beside = await grade(made, [sample(STORY), sample(OTHER)])
 
     assert again.cached
     assert diversities([again]) == [None]
@@ -148,13 +154,15 @@ async def test_out_of_time_there_is_no_score_where_diversity_is_part_of_it(
     outcomes = await score(*samples)
     out_of_time = Failure(kind=FailureKind.DEADLINE, message="late")
 
-    found = await compare_siblings(
-        samples,
-        outcomes,
-        compared={"writing"},
-        scoring=ScoringConfig(diversity_weight=weight),
-        late=lambda: out_of_time,
-    )
+    with Turnstile().pace(Caller()) as pace:
+        found = await compare_siblings(
+            samples,
+            outcomes,
+            compared={"writing"},
+            scoring=ScoringConfig(diversity_weight=weight),
+            late=lambda: out_of_time,
+            pace=pace,
+        )
 
     assert found == ([replace(each, result=out_of_time) for each in outcomes] if fails else outcomes)
 
