@@ -30,13 +30,16 @@ LEAST_VERSION = (0, 5)  # the first with --perms
 CODE_ROOT = "/opt/assay"
 WAIT_SECONDS = 10.0
 _MAX_STDERR_BYTES = 2000
-_ENVIRONMENT = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
 _LOADER_LINKS = (Path("/lib"), Path("/lib64"))  # to directories of /usr, on all but old systems
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
 
 class BubblewrapBackend:
     """Jails on this host. Implements `sandbox.supply.Backend`."""
+
+    def __init__(self, hash_seed: int = 0) -> None:
+        self._environment = {"PYTHONHASHSEED": str(hash_seed), **_ENVIRONMENT}
 
     def start(self) -> "BubblewrapContainer":
         """Start a jail; SandboxError when this host cannot have one."""
@@ -53,7 +56,7 @@ class BubblewrapBackend:
                     stdout=far.fileno(),
                     stderr=stderr,
                     pass_fds=tuple(files.values()),
-                    env=_ENVIRONMENT,
+                    env=self._environment,
                     start_new_session=True,  # Ctrl-C at a terminal is for the server, which drains
                 )
             except OSError as error:

@@ -7,7 +7,8 @@ from functools import partial
 from sandbox.api import Sandbox, SandboxError
 from sandbox.bubblewrap import BubblewrapBackend
 from sandbox.choosing import ChosenSandbox
-from sandbox.docker import DockerBackend, Engine
+from sandbox.containers import DockerBackend
+from sandbox.docker import Engine
 from sandbox.options import BackendChoice, SandboxOptions
 from sandbox.owner import Owner
 from sandbox.pool import Pool
@@ -48,7 +49,7 @@ async def _open(choice: BackendChoice, options: SandboxOptions, slots: int) -> S
 
 def _backend(choice: BackendChoice, options: SandboxOptions) -> tuple[Backend, str]:
     if choice is BackendChoice.BUBBLEWRAP:
-        return BubblewrapBackend(), choice.value
+        return BubblewrapBackend(options.hash_seed), choice.value
     engine = Engine(options.docker_host, Owner.this_process())
     name = f"docker with {options.runtime}" if options.runtime else "docker"
-    return DockerBackend(engine, image_tag(), options.runtime), name
+    return DockerBackend(engine, image_tag(), options.runtime, options.hash_seed), name

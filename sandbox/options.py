@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
+MAX_HASH_SEED = 4_294_967_295  # CPython's
+
 
 class BackendChoice(Enum):
     """Where programs run."""
@@ -20,10 +22,13 @@ class SandboxOptions:
     backend: BackendChoice = BackendChoice.AUTO
     docker_host: str | None = None  # None: DOCKER_HOST, or the local socket
     runtime: str | None = None  # the engine's, e.g. "runsc"; None: its default. Docker alone has them
+    hash_seed: int = 0  # PYTHONHASHSEED of all programs: the order of sets of text
 
     def __post_init__(self) -> None:
         if self.slots is not None and self.slots < 1:
             raise ValueError(f"slots must be at least 1, not {self.slots}")
+        if not 0 <= self.hash_seed <= MAX_HASH_SEED:
+            raise ValueError(f"hash_seed must be from 0 to {MAX_HASH_SEED}, not {self.hash_seed}")
         if self.runtime is not None and self.backend is BackendChoice.BUBBLEWRAP:
             raise ValueError(f"runtime={self.runtime!r} is Docker's: choose the backend docker")
 

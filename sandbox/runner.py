@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 
-from sandbox.api import Limits, Program, Run, RunStatus, SandboxError, Usage
+from sandbox.api import Limits, Program, Run, RunStatus, SandboxError
 from sandbox.image.wire import MAX_BODY_BYTES, Kind, Request
 from sandbox.pool import Pool
 from sandbox.verdict import encode_body, to_run
@@ -42,10 +42,6 @@ class PooledSandbox:
     def slots(self) -> int:
         return self._pool.size
 
-    @property
-    def usage(self) -> Usage:
-        return self._pool.usage
-
     async def check(self) -> None:
         """Find out whether programs can be run now; see `sandbox.api.Sandbox.check`."""
         await self._pool.check()
@@ -55,11 +51,14 @@ class PooledSandbox:
 
         Raises:
             SandboxError: no verdict could be had.
-            ValueError: the limits are impossible, or calls, imports and setup too large to send.
+            ValueError: the limits are impossible, or calls, imports and setup too large to send
+                or with a null character.
         """
         if len(program.source) > MAX_SOURCE_CHARS:
             detail = f"source of {len(program.source)} characters: at most {MAX_SOURCE_CHARS} are run"
             return Run(status=RunStatus.LOAD_ERROR, detail=detail)
+        if "\0" in program.source:
+            return Run(status=RunStatus.LOAD_ERROR, detail="source: a null character")
         order = list(range(len(program.calls)))
         self._random.shuffle(order)
         answer = await self._run_twice_at_most(_request(limits), _body(program, order))

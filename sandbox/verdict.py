@@ -4,13 +4,12 @@ The supervisor's header says how the program ended; the program's payload says w
 its calls returned, and is believed only as far as `sandbox.codec` lets it.
 """
 
-import json
 import signal
 from collections.abc import Sequence
 
 from sandbox.api import Limits, Program, Run, RunStatus
 from sandbox.codec import ForgedReportError, Loaded, LoadFailed, OutOfMemory, Report, TooLarge, decode_report
-from sandbox.image.wire import Ending, Reply
+from sandbox.image.wire import Ending, Parts, Reply
 
 _LIMITS_BROKEN = {
     Ending.CPU_LIMIT: RunStatus.CPU_LIMIT,
@@ -20,14 +19,13 @@ _LIMITS_BROKEN = {
 
 
 def encode_body(program: Program, order: Sequence[int]) -> bytes:
-    """Return the body of a request whose i-th call is `program.calls[order[i]]`."""
-    body = {
-        "source": program.source,
-        "imports": program.imports,
-        "setup": program.setup,
-        "calls": [program.calls[index] for index in order],
-    }
-    return json.dumps(body).encode("ascii")
+    """Return the body of a request whose i-th call is `program.calls[order[i]]`.
+
+    Raises:
+        ValueError: a source holds a null character.
+    """
+    calls = [program.calls[index] for index in order]
+    return Parts(program.source, program.imports, program.setup, calls).pack()
 
 
 def to_run(reply: Reply, payload: bytes, order: Sequence[int], limits: Limits) -> Run:

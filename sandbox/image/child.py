@@ -10,123 +10,145 @@ join into another character):
     ["load", part, type, message] the source, the imports or the setup raised
     ["memory"]                    memory ran out
     ["large"]                     the results are too many to send
+
+What is the same for all programs is given up once, by `prepare` in the supervisor, and
+inherited. A new process shares its memory with the supervisor until it writes to it, and
+every object it as much as looks at is written to (its reference count): each page costs a
+copy, and these copies are most of a program's time. Hence as few objects as possible.
 """
 
-import contextlib
-import json
 import os
-import random
 import resource
 import sys
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
-from sandbox.image.encoder import Encoder, NotPlainError, TooLargeError
+from sandbox.image.encoder import Encoder, NotPlainError, TooLargeError, quote
 from sandbox.image.seccomp import Filter
-from sandbox.image.wire import Request
+from sandbox.image.wire import Parts, Request
 
 READY = b"R"
 RESULT_FD = 3
 MODULE_NAME = "program"
 MAX_MESSAGE_CHARS = 500
 STACK_BYTES = 64 * 1024 * 1024
+MAX_FILES = 16
 
 
-def run(request: Request, body: bytes, uid: int, result_fd: int, syscalls: Filter) -> None:
+class Powers(NamedTuple):
+    """What a child gives up its powers with, made in the supervisor."""
+
+    uid: int  # of programs
+    null_fd: int
+    syscalls: Filter
+
+
+def prepare(uid: int) -> Powers:
+    """Give up, in the supervisor and for good, what neither it nor any program needs."""
+    os.setgroups([])
+    resource.setrlimit(resource.RLIMIT_STACK, (STACK_BYTES, STACK_BYTES))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (MAX_FILES, MAX_FILES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for name in (resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE):
+        try:
+            resource.setrlimit(name, (0, 0))
+        except ValueError:  # gVisor refuses limits of what it does not have
+            continue
+    return Powers(uid, os.open("/dev/null", os.O_RDWR), Filter())
+
+
+def run(request: Request, body: memoryview, result_fd: int, powers: Powers) -> None:
     """Run the program of `body` and write its report; the caller exits the process afterwards."""
-    os.dup2(result_fd, RESULT_FD)
+    write = os.write  # the program may replace what the module holds
+    for fd in range(RESULT_FD):
+        os.dup2(powers.null_fd, fd)
+    os.dup2(result_fd, RESULT_FD)  # last: the null device may have had this number
     try:
-        _give_up_power(request, uid, syscalls)
+        _give_up_power(request, powers)
     except OSError as error:
-        os.write(RESULT_FD, str(error).encode("utf-8", "replace")[:MAX_MESSAGE_CHARS])
+        write(RESULT_FD, str(error).encode("utf-8", "replace")[:MAX_MESSAGE_CHARS])
         return
-    program = json.loads(body)
-    dumps, write = json.dumps, os.write  # the program may replace what the modules hold
+    program = Parts.unpack(bytes(body))
     write(RESULT_FD, READY)
-    text = dumps(_report(program), separators=(",", ":"), ensure_ascii=False)
-    report = memoryview(text.encode("utf-8", "surrogatepass"))
+    report = _report(program).encode("utf-8", "surrogatepass")
     while report:
         report = report[write(RESULT_FD, report) :]
 
 
-def _give_up_power(request: Request, uid: int, syscalls: Filter) -> None:
-    null = os.open("/dev/null", os.O_RDWR)
-    for fd in range(3):
-        os.dup2(null, fd)
-    os.closerange(RESULT_FD + 1, 1024)
-    for name, value in _resource_limits(request).items():
-        resource.setrlimit(name, (value, value))
-    for name in (resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE):
-        with contextlib.suppress(ValueError):  # gVisor refuses limits of what it does not have
-            resource.setrlimit(name, (0, 0))
-    os.setgroups([])
+def _give_up_power(request: Request, powers: Powers) -> None:
+    uid = powers.uid
+    os.closerange(RESULT_FD + 1, MAX_FILES)
+    cpu_seconds = request.cpu_ms // 1000 + 2  # a backstop: the supervisor's clock decides
+    resource.setrlimit(resource.RLIMIT_AS, (request.memory_bytes, request.memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # not in `prepare`: standard error may be a file
+    resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
-    syscalls.install()
+    powers.syscalls.install()
 
 
-def _resource_limits(request: Request) -> dict[int, int]:
-    return {
-        resource.RLIMIT_AS: request.memory_bytes,
-        resource.RLIMIT_CPU: request.cpu_ms // 1000 + 2,  # a backstop: the supervisor's clock decides
-        resource.RLIMIT_STACK: STACK_BYTES,
-        resource.RLIMIT_FSIZE: 0,
-        resource.RLIMIT_NOFILE: 16,
-        resource.RLIMIT_NPROC: 1,
-        resource.RLIMIT_CORE: 0,
-    }
-
-
-def _report(program: dict[str, Any]) -> list[Any]:
+def _report(program: Parts) -> str:
     module = ModuleType(MODULE_NAME)
     sys.modules[MODULE_NAME] = module
-    random.seed(0)
-    parts = [("source", program["source"])]
-    parts += [("imports", line) for line in program["imports"]]
-    parts += [("setup", program["setup"])]
     try:
-        for name, source in parts:
-            failure = _load(name, source, module.__dict__)
-            if failure is not None:
-                return failure
+        failure = _load_all(program, module.__dict__)
+        if failure is not None:
+            return failure
         encoder = Encoder()
-        return ["ok", [_call(source, module.__dict__, encoder) for source in program["calls"]]]
+        results = [_call(source, module.__dict__, encoder) for source in program.calls]
+        return f'["ok",[{",".join(results)}]]'
     except MemoryError:
-        return ["memory"]
+        return '["memory"]'
     except TooLargeError:
-        return ["large"]
+        return '["large"]'
 
 
-def _load(part: str, source: str, namespace: dict[str, Any]) -> list[Any] | None:
+def _load_all(program: Parts, namespace: dict[str, Any]) -> str | None:
+    failure = _load("source", program.source, namespace)
+    for line in program.imports:
+        failure = failure or _load("imports", line, namespace)
+    if program.setup:
+        failure = failure or _load("setup", program.setup, namespace)
+    return failure
+
+
+def _load(part: str, source: str, namespace: dict[str, Any]) -> str | None:
     try:
         code = compile(source, f"<{part}>", "exec", dont_inherit=True)
     except BaseException as error:  # noqa: BLE001  (the compiler raises many kinds, MemoryError for deep nesting)
-        return ["load", part, *_describe(error)]
+        return _failure(part, error)
     try:
         exec(code, namespace)  # noqa: S102  (running it is the purpose; all powers are gone by now)
     except MemoryError:
         raise
     except BaseException as error:  # noqa: BLE001  (whatever a program raises is data)
-        return ["load", part, *_describe(error)]
+        return _failure(part, error)
     return None
 
 
-def _call(source: str, namespace: dict[str, Any], encoder: Encoder) -> list[Any]:
+def _failure(part: str, error: BaseException) -> str:
+    return f'["load","{part}",{_describe(error)}]'
+
+
+def _call(source: str, namespace: dict[str, Any], encoder: Encoder) -> str:
     try:
         value = eval(compile(source, "<call>", "eval", dont_inherit=True), namespace)  # noqa: S307  (as above)
-        return ["v", encoder.encode(value)]
+        return f'["v",{encoder.encode(value)}]'
     except (MemoryError, TooLargeError):
         raise
     except NotPlainError as error:
-        return ["u", str(error)[:MAX_MESSAGE_CHARS]]
+        return f'["u",{quote(str(error)[:MAX_MESSAGE_CHARS])}]'
     except BaseException as error:  # noqa: BLE001  (whatever a program raises is data)
-        return ["e", *_describe(error)]
+        return f'["e",{_describe(error)}]'
 
 
-def _describe(error: BaseException) -> tuple[str, str]:
+def _describe(error: BaseException) -> str:
+    """Write the name of an exception's type and its message, both of which may be of the program's making."""
+    name: Any = type(error).__name__
     try:
-        message = str(error)[:MAX_MESSAGE_CHARS]
+        message: Any = str(error)[:MAX_MESSAGE_CHARS]
     except BaseException:  # noqa: BLE001  (`__str__` is the program's own)
         message = ""
-    name: Any = type(error).__name__
-    return (name if type(name) is str else "Exception")[:MAX_MESSAGE_CHARS], message
+    kind = name[:MAX_MESSAGE_CHARS] if type(name) is str else "Exception"
+    return f"{quote(kind)},{quote(message if type(message) is str else '')}"

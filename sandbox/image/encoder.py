@@ -1,4 +1,4 @@
-"""Turns what a call returned into tagged plain data, ready for JSON.
+"""Writes what a call returned as tagged plain data in JSON.
 
     None ["n"]   bool ["b",0|1]   int ["i",hex]   float ["f",hex|"nan"|"inf"|"-inf"]
     str ["s",text]   bytes ["y",hex]   complex ["c",float,float]
@@ -8,8 +8,12 @@ Runs inside the sandbox, in the program's own process: a program can replace it,
 then lies about nothing but its own results. Exact types only, so that no method of a
 candidate's class is called; a dict subclass is sent as a dict and a named tuple as a
 tuple, since they compare equal to those.
+
+The text is written as it is found, without a tree in between, and not by the package
+`json`: its memory would be copied for every program.
 """
 
+from _json import encode_basestring as quote  # what `json.dumps` uses for text when it need not be ASCII
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any
@@ -33,8 +37,8 @@ class Encoder:
     def __init__(self) -> None:
         self._nodes_left = MAX_NODES
 
-    def encode(self, value: object, depth: int = 0) -> list[Any]:
-        """Encode one value.
+    def encode(self, value: object, depth: int = 0) -> str:
+        """Return the JSON of one value.
 
         Raises:
             NotPlainError: something in it is not plain data, or it is nested too deep.
@@ -45,44 +49,43 @@ class Encoder:
             raise TooLargeError
         if depth > MAX_DEPTH:
             raise NotPlainError(f"{type(value).__name__} nested deeper than {MAX_DEPTH}")
-        scalar = _encode_scalar(value)
-        return self._encode_container(value, type(value), depth + 1) if scalar is None else scalar
+        return _encode_scalar(value) or self._encode_container(value, type(value), depth + 1)
 
-    def _encode_container(self, value: Any, kind: type, depth: int) -> list[Any]:
+    def _encode_container(self, value: Any, kind: type, depth: int) -> str:
         if kind in _SEQUENCE_TAGS:
-            return [_SEQUENCE_TAGS[kind], *self._encode_all(value, depth)]
+            return self._encode_all(_SEQUENCE_TAGS[kind], value, depth)
         if issubclass(kind, dict):
-            return ["d", *self._encode_all(chain.from_iterable(_dict.items(value)), depth)]
+            return self._encode_all('"d"', chain.from_iterable(_dict.items(value)), depth)
         if issubclass(kind, tuple) and "_fields" in kind.__dict__:
-            return ["t", *self._encode_all(_tuple.__iter__(value), depth)]
+            return self._encode_all('"t"', _tuple.__iter__(value), depth)
         raise NotPlainError(kind.__name__)
 
-    def _encode_all(self, values: Iterable[Any], depth: int) -> list[list[Any]]:
-        return [self.encode(value, depth) for value in values]
+    def _encode_all(self, tag: str, values: Iterable[Any], depth: int) -> str:
+        return f"[{','.join([tag, *[self.encode(value, depth) for value in values]])}]"
 
 
 # Untyped on purpose: the base classes' own methods, called on values of unknown content.
 _dict: Any = dict
 _tuple: Any = tuple
 
-_SEQUENCE_TAGS: dict[type, str] = {list: "l", tuple: "t", set: "S", frozenset: "F"}
+_SEQUENCE_TAGS: dict[type, str] = {list: '"l"', tuple: '"t"', set: '"S"', frozenset: '"F"'}
 
 
-def _encode_scalar(value: object) -> list[Any] | None:
+def _encode_scalar(value: object) -> str | None:
     if value is None:
-        return ["n"]
+        return '["n"]'
     if type(value) is bool:
-        return ["b", int(value)]
+        return '["b",1]' if value else '["b",0]'
     if type(value) is int:
         if value.bit_length() > MAX_INT_BITS:
             raise NotPlainError(f"int of {value.bit_length()} bits")
-        return ["i", f"{value:x}"]
+        return f'["i","{value:x}"]'
     if type(value) is float:
-        return ["f", value.hex()]
+        return f'["f","{value.hex()}"]'
     if type(value) is str:
-        return ["s", value]
+        return f'["s",{quote(value)}]'
     if type(value) is bytes:
-        return ["y", value.hex()]
+        return f'["y","{value.hex()}"]'
     if type(value) is complex:
-        return ["c", value.real.hex(), value.imag.hex()]
+        return f'["c","{value.real.hex()}","{value.imag.hex()}"]'
     return None

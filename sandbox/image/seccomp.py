@@ -7,7 +7,6 @@ Numbers: Linux `asm/unistd_64.h` (x86-64) and `asm-generic/unistd.h` (arm64).
 """
 
 import ctypes
-import os
 import platform
 import struct
 
@@ -138,7 +137,7 @@ class Filter:
         code = filter_code(platform.machine())
         self._code = ctypes.create_string_buffer(code, len(code))
         self._program = _Program(len(code) // 8, ctypes.addressof(self._code))
-        libc = ctypes.CDLL(None, use_errno=True)
+        libc = ctypes.CDLL(None)  # without `use_errno`, which doubles the memory that a child copies for this
         self._capset, self._prctl = libc.capset, libc.prctl
         # Looked up and converted now: in every child it would cost a fresh copy of the memory it touches.
         steps = ((_PR_SET_NO_NEW_PRIVS, 1, 0), (_PR_SET_DUMPABLE, 0, 0),
@@ -148,8 +147,7 @@ class Filter:
     def install(self) -> None:
         """Give up capabilities, privileges and system calls for good; OSError when the kernel refuses."""
         if self._capset(_CAPABILITY_HEADER, _NO_CAPABILITIES) != 0:
-            raise OSError(ctypes.get_errno(), "capset refused")
+            raise OSError("capset refused")
         for step in self._steps:
             if self._prctl(*step) != 0:
-                errno = ctypes.get_errno()
-                raise OSError(errno, f"prctl({step[0].value}) refused: {os.strerror(errno)}")
+                raise OSError(f"prctl({step[0].value}) refused")

@@ -1,6 +1,6 @@
 """The frames between the trusted side and the supervisor: fixed headers, opaque bodies.
 
-    request   header + body; the body is JSON that only the child parses
+    request   header + body; the body is the program, which only the child unpacks
     reply     header + payload; the header is the supervisor's word, the payload the
               program's, and only `sandbox.codec` may decode it
 
@@ -12,6 +12,7 @@ Both sides import this file: the standard library alone.
 """
 
 import struct
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -82,3 +83,32 @@ class Reply(NamedTuple):
         """Read a header of REPLY_BYTES; ValueError for an unknown ending."""
         ending, *rest = _REPLY.unpack(header)
         return Reply(Ending(ending), *rest)
+
+
+class Parts(NamedTuple):
+    """The Python sources of a program: loaded in this order, then the calls evaluated."""
+
+    source: str
+    imports: Sequence[str]
+    setup: str
+    calls: Sequence[str]
+
+    def pack(self) -> bytes:
+        """Write a body: the number of imports, and all sources, with null characters in between.
+
+        Lone surrogates are passed on: it is for the compiler to refuse them.
+
+        Raises:
+            ValueError: a source holds a null character, which no Python may.
+        """
+        texts = (str(len(self.imports)), self.source, self.setup, *self.imports, *self.calls)
+        body = "\0".join(texts)
+        if body.count("\0") != len(texts) - 1:
+            raise ValueError("a null character in a source")
+        return body.encode("utf-8", "surrogatepass")
+
+    @staticmethod
+    def unpack(body: bytes) -> "Parts":
+        """Read a body."""
+        count, source, setup, *others = body.decode("utf-8", "surrogatepass").split("\0")
+        return Parts(source, others[: int(count)], setup, others[int(count) :])

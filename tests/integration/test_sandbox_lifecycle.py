@@ -15,7 +15,8 @@ import pytest_asyncio
 
 import sandbox.pool
 from sandbox.api import Limits, Program, Run, RunStatus, Sandbox, SandboxError, Value
-from sandbox.docker import LABEL, DockerBackend, Engine
+from sandbox.containers import DockerBackend
+from sandbox.docker import LABEL, Engine
 from sandbox.opening import open_sandbox
 from sandbox.options import BackendChoice, SandboxOptions
 from sandbox.owner import Owner

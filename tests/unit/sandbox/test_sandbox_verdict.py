@@ -2,11 +2,14 @@
 
 import json
 import signal
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sandbox.api import Limits, Program, Raised, Run, RunStatus, Value
-from sandbox.image.wire import Ending, Reply
+from sandbox.image.wire import Ending, Parts, Reply
 from sandbox.verdict import encode_body, to_run
 
 LIMITS = Limits()
@@ -63,10 +66,10 @@ def test_results_come_back_in_the_order_of_the_program():
     program = Program(source="", calls=("a", "b", "c"))
     order = [2, 0, 1]
 
-    body = json.loads(encode_body(program, order))
-    payload = json.dumps(["ok", [["v", ["s", call]] for call in body["calls"]]]).encode("ascii")
+    sent = Parts.unpack(encode_body(program, order))
+    payload = json.dumps(["ok", [["v", ["s", call]] for call in sent.calls]]).encode("ascii")
 
-    assert body["calls"] == ["c", "a", "b"]
+    assert sent.calls == ["c", "a", "b"]
     assert to_run(Reply(Ending.EXITED, 1), payload, order, LIMITS).results == (
         Value("a"),
         Value("b"),
@@ -83,4 +86,24 @@ def test_a_call_that_raised_is_a_result():
 def test_source_that_is_not_valid_unicode_can_be_sent():
     body = encode_body(Program(source="'\ud800'", calls=()), [])
 
-    assert json.loads(body)["source"] == "'\ud800'"
+    assert Parts.unpack(body).source == "'\ud800'"
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\0")), min_size=2), st.integers(0, 3))
+def test_a_program_arrives_as_it_was_sent(texts: list[str], imports: int):
+    source, setup, *others = texts
+    program = Program(
+        source=source, imports=tuple(others[:imports]), setup=setup, calls=tuple(others[imports:])
+    )
+
+    sent = Parts.unpack(encode_body(program, range(len(program.calls))))
+
+    assert sent == Parts(source, others[:imports], setup, others[imports:])
+
+
+@pytest.mark.parametrize("field", [{"setup": "\0"}, {"imports": ("\0",)}, {"calls": ("f()", "f\0()")}])
+def test_a_null_character_cannot_move_the_borders_of_a_program(field: dict[str, Any]):
+    program = Program(**{"source": "", "calls": (), **field})
+
+    with pytest.raises(ValueError, match="null character"):
+        encode_body(program, range(len(program.calls)))
