@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 
-from sandbox.api import Limits, Program, Run, RunStatus, SandboxError
+from sandbox.api import Limits, Program, Run, RunStatus, SandboxError, Usage
 from sandbox.image.wire import MAX_BODY_BYTES, Kind, Request
 from sandbox.pool import Pool
 from sandbox.verdict import encode_body, to_run
@@ -41,6 +41,10 @@ class PooledSandbox:
     @property
     def slots(self) -> int:
         return self._pool.size
+
+    @property
+    def usage(self) -> Usage:
+        return self._pool.usage
 
     async def check(self) -> None:
         """Find out whether programs can be run now; see `sandbox.api.Sandbox.check`."""
