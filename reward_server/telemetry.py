@@ -14,6 +14,7 @@ from typing import Literal
 import structlog
 
 from reward_server.api import FailureKind, Outcome, Sample, Verdict
+from reward_server.library_logs import LibraryHandler
 from reward_server.observing import UNKNOWN, Part
 
 MAX_METADATA_PAIRS = 16
@@ -35,6 +36,7 @@ def configure(log_format: Literal["json", "console"]) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    LibraryHandler(logger().log, trace_of).install()
 
 
 def logger() -> structlog.typing.FilteringBoundLogger:
@@ -47,7 +49,7 @@ def log_defect(reward: str, error: Exception) -> None:
     logger().error("reward_defect", reward=reward, error=type(error).__name__, trace=trace_of(error))
 
 
-def trace_of(error: Exception) -> list[str]:
+def trace_of(error: BaseException) -> list[str]:
     """Return where an exception was raised, innermost last; not what it says, which may quote a sample."""
     frames = traceback.extract_tb(error.__traceback__)[-MAX_TRACE_FRAMES:]
     return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
