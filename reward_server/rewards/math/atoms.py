@@ -2,13 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from reward_server.rewards.math import brackets, functions, prose
+from reward_server.rewards.math import brackets, functions, operators, prose
 from reward_server.rewards.math.arguments import argument, exponent_or_base, named
-from reward_server.rewards.math.literals import base_of, in_base, literal, mixed, repeating
+from reward_server.rewards.math.literals import base_of, going_on, in_base, literal, mixed, repeating
 from reward_server.rewards.math.names import CONSTANTS, FUNCTIONS, GREEK, NAMES
 from reward_server.rewards.math.tokens import TokenKind
 from reward_server.rewards.math.tree import (
     Apply,
+    Collection,
     Kind,
     Node,
     Number,
@@ -16,6 +17,7 @@ from reward_server.rewards.math.tree import (
     Symbol,
     Text,
 )
+from reward_server.rewards.math.wordings import MOST_SYMBOLS_IN_A_RUN
 
 if TYPE_CHECKING:
     from reward_server.rewards.math.parser import Parser
@@ -23,9 +25,20 @@ if TYPE_CHECKING:
 _FENCES = {"\\lfloor": ("\\rfloor", "floor"), "\\lceil": ("\\rceil", "ceil"), "\\lvert": ("\\rvert", "abs")}
 _FRACTIONS = frozenset(("\\frac", "\\dfrac", "\\tfrac", "\\cfrac"))
 _BINOMIALS = frozenset(("\\binom", "\\dbinom", "\\tbinom"))
-_OPENING_COMMANDS = frozenset(("\\{", "\\begin", "\\sqrt", "\\langle", "\\mathbb", "\\boxed"))
-# Longer runs of letters are words, not products of symbols.
-MOST_SYMBOLS_IN_A_RUN = 3
+_OPENING_COMMANDS = frozenset(
+    (
+        "\\{",
+        "\\begin",
+        "\\sqrt",
+        "\\langle",
+        "\\mathbb",
+        "\\boxed",
+        "\\overline",
+        "\\bar",
+        *operators.COMMANDS,
+    )
+)
+_DOTS = ("\\ldots", "\\dots")
 
 
 def starts_factor(parser: "Parser", left: Node) -> bool:
@@ -34,7 +47,9 @@ def starts_factor(parser: "Parser", left: Node) -> bool:
     match token.kind:
         case TokenKind.NUMBER:
             # A digit after anything longer is a slip of the pen, not a factor.
-            return isinstance(left, Symbol) or (isinstance(left, Apply) and not left.args)
+            return isinstance(left, Symbol) or (
+                isinstance(left, Apply) and (not left.args or left.head == "factorial")
+            )
         case TokenKind.WORD:
             return token.text not in ("and", "or", "to")
         case TokenKind.COMMAND:
@@ -74,7 +89,9 @@ def _number(parser: "Parser", text: str) -> Node:
         return in_base(text, base_of(exponent_or_base(parser)))
     whole = literal(text)
     if "." in text:
-        return _with_period(parser, whole) if parser.accept("\\overline") else whole
+        if parser.accept("\\overline"):
+            return _with_period(parser, whole)
+        return going_on(text) if parser.peek.text in _DOTS and parser.next() else whole
     if parser.peek.text in _FRACTIONS:
         return _mixed(parser, whole)
     if parser.peek.kind is TokenKind.NUMBER:
@@ -111,9 +128,19 @@ def _word(parser: "Parser", word: str) -> Node:
         return Apply(CONSTANTS[word])
     if len(word) > MOST_SYMBOLS_IN_A_RUN:
         raise StrangeAnswerError(f"unknown word {word!r}")
+    if word == "C" and parser.peek.text == "(":
+        return _chosen(parser)
     if len(word) == 1:
         return _subscripted(parser, word)
     return _product_of_letters(parser, word)
+
+
+def _chosen(parser: "Parser") -> Node:
+    """Read `C(5, 2)` as a binomial coefficient, and `C(x + 1)` as a product."""
+    inside = parser.atom()
+    if isinstance(inside, Collection) and inside.kind is Kind.TUPLE and len(inside.items) == 2:
+        return Apply("binomial", inside.items)
+    return Apply("mul", (Symbol("C"), inside))
 
 
 def _product_of_letters(parser: "Parser", word: str) -> Node:
@@ -176,6 +203,10 @@ def _opened_by_command(parser: "Parser", command: str) -> Node:
         return brackets.items(parser, "\\rangle", Kind.TUPLE)
     if command == "\\begin":
         return brackets.matrix(parser)
+    if command in ("\\overline", "\\bar"):
+        return Apply("conjugate", (argument(parser),))
+    if command in operators.COMMANDS:
+        return operators.operator(parser, command)
     if command == "\\mathbb":
         if "R" in (parser.next().text, parser.peek.text):
             if parser.accept("R"):

@@ -3,9 +3,11 @@
 import re
 from typing import TYPE_CHECKING
 
+from reward_server.rewards.math.determinants import determinant
 from reward_server.rewards.math.tokens import TokenKind
 from reward_server.rewards.math.tree import (
     EMPTY,
+    REALS,
     Apply,
     Collection,
     Interval,
@@ -23,7 +25,7 @@ _MATRICES = frozenset(("matrix", "pmatrix", "bmatrix", "Bmatrix", "vmatrix", "sm
 
 def bracket(parser: "Parser", mark: str) -> Node:
     match mark:
-        case "(" | "[":
+        case "(" | "[" | "]":
             return _round_or_square(parser, mark)
         case "{":
             return _plain_braces(parser)
@@ -32,7 +34,7 @@ def bracket(parser: "Parser", mark: str) -> Node:
             inside = parser.expression()
             parser.expect("|")
             parser.open_bars -= 1
-            return Apply("abs", (inside,))
+            return determinant(inside) if _is_matrix(inside) else Apply("abs", (inside,))
         case _:
             raise StrangeAnswerError(f"unexpected {mark!r}")
 
@@ -44,9 +46,9 @@ def _round_or_square(parser: "Parser", opening: str) -> Node:
         found.append(parser.relation())
     parser.open_bars = bars
     closing = parser.next().text
-    if closing not in (")", "]"):
+    if closing not in (")", "]", "["):
         raise StrangeAnswerError(f"{opening!r} is never closed")
-    if len(found) == 1 and (opening == "(") == (closing == ")"):
+    if len(found) == 1 and f"{opening}{closing}" in ("()", "[]"):
         return found[0]
     if opening == "(" and closing == ")":
         return Collection(Kind.TUPLE, tuple(found))
@@ -73,15 +75,17 @@ def braced_set(parser: "Parser", closing: str) -> Node:
     if parser.accept(closing):
         return EMPTY
     bars, parser.open_bars = parser.open_bars, 1  # a bar here is no absolute value
-    first = parser.relation()
+    first = parser.expression(parser.ABOVE_RATIO)
+    if isinstance(first, Symbol) and parser.accept("\\in") and parser.atom() != REALS:
+        raise StrangeAnswerError("a set of something other than reals")
     parser.open_bars = bars
-    if parser.accept("\\mid") or parser.accept("|"):
+    if parser.accept("\\mid") or parser.accept("|") or parser.accept(":"):
         if not isinstance(first, Symbol):
             raise StrangeAnswerError("a set of something other than a symbol")
         condition = parser.values()
         parser.expect(closing)
         return condition
-    found = [first]
+    found = [parser.relation(first)]
     while parser.accept(",") or parser.accept(";"):
         found.append(parser.relation())
     parser.expect(closing)
@@ -118,7 +122,12 @@ def matrix(parser: "Parser") -> Node:
         raise StrangeAnswerError("an environment with another's end")
     if row:
         rows.append(Collection(Kind.ROW, tuple(row)))
-    return Collection(Kind.MATRIX, tuple(rows))
+    found = Collection(Kind.MATRIX, tuple(rows))
+    return determinant(found) if name == "vmatrix" else found
+
+
+def _is_matrix(node: Node) -> bool:
+    return isinstance(node, Collection) and node.kind is Kind.MATRIX
 
 
 def _environment(parser: "Parser") -> str:

@@ -15,6 +15,8 @@ _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿˣ", "012345
 _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
 _RAISED = re.compile(f"[{''.join(_SUPERSCRIPTS)}]+")
 _LOWERED = re.compile(f"[{''.join(_SUBSCRIPTS)}]+")
+# A decimal that goes on; any other dots are punctuation.
+_GOES_ON = re.compile(r"(?<![\d.])(\d{0,60}\.\d{1,60})(?:\.{3}|\\dots|\\cdots)")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SYMBOLS = str.maketrans({
     "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "﹣": "-", "×": "\\times ", "⋅": "\\cdot ",
@@ -28,7 +30,8 @@ _SYMBOLS = str.maketrans({
     "⅖": " \\frac{2}{5}", "⅗": " \\frac{3}{5}", "⅘": " \\frac{4}{5}", "⅙": " \\frac{1}{6}",
     "⅚": " \\frac{5}{6}", "⅛": " \\frac{1}{8}", "⅜": " \\frac{3}{8}", "⅝": " \\frac{5}{8}",
     "⅞": " \\frac{7}{8}", "⟨": "\\langle ", "⟩": "\\rangle ", "⌊": "\\lfloor ", "⌋": "\\rfloor ",
-    "⌈": "\\lceil ", "⌉": "\\rceil ", "′": "'", "％": "%", "＄": "$",
+    "⌈": "\\lceil ", "⌉": "\\rceil ", "′": "'", "″": '"', "％": "%", "＄": "$", "…": "...",
+    "✅": "", "✔": "", "✓": "", "☑": "",
 })  # fmt: skip
 
 
@@ -44,4 +47,6 @@ def clean(text: str) -> str:
         text = text.translate(_SYMBOLS)
     if not text.isprintable() and _CONTROLS.search(text):
         raise HostileAnswerError("control characters")
+    if "..." in text or "dots" in text:
+        text = _GOES_ON.sub(r"\1\\ldots", text)
     return plain(text)

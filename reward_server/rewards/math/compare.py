@@ -96,6 +96,8 @@ def _settled(sampler: Sampler, node: Node) -> Node:
 
 
 def _compare_sets(sampler: Sampler, gold: Node, answer: Node) -> Match:
+    if _hides(sampler, gold, answer):
+        return Match.DIFFERENT
     left, right = shapes.intervals(gold), shapes.intervals(answer)
     if left is None or right is None:
         both = all(shapes.intervals(side) or shapes.is_set_of_reals(side) for side in (gold, answer))
@@ -106,6 +108,13 @@ def _compare_sets(sampler: Sampler, gold: Node, answer: Node) -> Match:
         return Match.EQUAL
     # The same set can be cut in many ways.
     return Match.DIFFERENT if sets_differ(sampler, gold, answer) else Match.UNKNOWN
+
+
+def _hides(sampler: Sampler, gold: Node, answer: Node) -> bool:
+    """Tell whether one of several sets named is the whole gold: the others are then other answers."""
+    if not isinstance(answer, Collection) or answer.kind is not Kind.LIST:
+        return False
+    return any(_compare_sets(sampler, gold, item) is Match.EQUAL for item in answer.items)
 
 
 def _every_interval_found(sampler: Sampler, left: Sequence[Interval], right: Sequence[Interval]) -> bool:

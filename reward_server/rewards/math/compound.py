@@ -12,8 +12,8 @@ from reward_server.rewards.math.tree import Number
 from reward_server.rewards.math.units import Unit
 
 _PART = re.compile(
-    r"\s*(?:,\s*)?(?:and\s+)?(\d{1,12}(?:\.\d{1,12})?)\s*"
-    r"(\\(?:text|mathrm|textrm|mbox)\s*\{[A-Za-z. ]{1,40}\}|[A-Za-z]{1,20}\.?)",
+    r"\s*(?:,\s*)?(?:and\s+)?(\d{1,3}(?:,\d{3})+|\d{1,12}(?:\.\d{1,12})?)\s*"
+    r"(\\(?:text|mathrm|textrm|mbox)\s*\{[A-Za-z. ]{1,40}\}|[A-Za-z]{1,20}\.?|''|'|\")",
     re.ASCII,
 )
 _WRAPPED_AND = re.compile(r"\\text\s*\{\s*and\s*\}")
@@ -22,7 +22,7 @@ _MOST_PARTS = 4
 
 def read_compound(text: str) -> Measured | None:
     """Read two parts or more; None if the text is not of that form."""
-    if not text[:1].isdigit() or (not text[-1:].isalpha() and text[-1:] not in ".}"):
+    if not text[:1].isdigit() or (not text[-1:].isalpha() and text[-1:] not in ".}'\""):
         return None
     parts = _parts(_WRAPPED_AND.sub(" and ", text))
     if parts is None:
@@ -46,6 +46,6 @@ def _parts(text: str) -> list[tuple[Fraction, Unit]] | None:
         unit = None if part is None else read_unit(part[2])
         if part is None or unit is None or len(unit.dimension) != 1 or len(found) == _MOST_PARTS:
             return None
-        found.append((Fraction(part[1]), unit))
+        found.append((Fraction(part[1].replace(",", "")), unit))
         position = part.end()
     return found if len(found) > 1 else None

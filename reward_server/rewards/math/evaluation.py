@@ -13,7 +13,15 @@ from mpmath.ctx_mp import MPContext  # pyright: ignore[reportMissingTypeStubs, r
 
 from reward_server.rewards.math import exact
 from reward_server.rewards.math.meter import Meter
-from reward_server.rewards.math.tree import Apply, Node, Number, StrangeAnswerError, Symbol, TooLargeError
+from reward_server.rewards.math.tree import (
+    BINDERS,
+    Apply,
+    Node,
+    Number,
+    StrangeAnswerError,
+    Symbol,
+    TooLargeError,
+)
 
 BITS = 350
 # Base-2 magnitude of an imaginary part that is only rounding.
@@ -32,6 +40,10 @@ Value = Any
 
 class UndefinedError(StrangeAnswerError):
     """No value at this point: a pole, or outside a function's domain."""
+
+
+class UnsampledError(UndefinedError):
+    """There may be a value, but not by evaluation at a point."""
 
 
 # Their names in this package and in mpmath agree.
@@ -65,6 +77,8 @@ class Evaluator:
                 return self.number(point[name])
             case Apply(args=()):
                 return self._constant(node.head)
+            case Apply(head=head) if head in BINDERS:
+                return self._series(node, point, real=real)
             case Apply():
                 found = self._applied(node, [self.value(part, point, real=real) for part in node.args])
                 return self._checked(found, real=real)
@@ -87,6 +101,13 @@ class Evaluator:
 
     def real_part(self, value: Value) -> Value:
         return self._mp.re(value)
+
+    def _series(self, node: Apply, point: Mapping[str, Fraction], *, real: bool) -> Value:
+        places = exact.terms(node, self._meter, point) if node.head in exact.SERIES else None
+        if places is None:
+            raise UnsampledError(f"this {node.head} is not sampled")
+        parts = [self.value(node.args[0], place, real=real) for place in places]
+        return self._mp.fsum(parts) if node.head == "sum" else self._mp.fprod(parts)
 
     def _constant(self, head: str) -> Value:
         match head:
@@ -123,6 +144,8 @@ class Evaluator:
                 return above / below
             case "neg", [value]:
                 return -value
+            case "conjugate", [value]:
+                return self._mp.conj(value)
             case "degrees", [value]:
                 return value
             case "percent", [value]:
@@ -174,7 +197,7 @@ class Evaluator:
                     raise UndefinedError("no order among complex numbers")
                 return (max if node.head == "max" else min)(values, key=self._mp.re)
             case _:
-                raise UndefinedError(f"{node.head} is not sampled")
+                raise UnsampledError(f"{node.head} is not sampled")
 
     def _elementary(self, name: str, value: Value) -> Value:
         try:

@@ -5,17 +5,27 @@ the bit length of its result, so that `9^{9^9}` is refused rather than built.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from types import MappingProxyType
 
 from reward_server.rewards.math.meter import Meter
-from reward_server.rewards.math.tree import Apply, Node, Number, StrangeAnswerError, Symbol, TooLargeError
+from reward_server.rewards.math.tree import (
+    BINDERS,
+    Apply,
+    Node,
+    Number,
+    StrangeAnswerError,
+    Symbol,
+    TooLargeError,
+)
 
 # 10**10_000 has 33,220 bits.
 MAX_BITS = 1 << 16
 # 3000! has 30,336 bits.
 MAX_FACTORIAL = 3_000
+MAX_TERMS = 3_000
+SERIES = ("sum", "product")
 _MAX_ROOT = 64
 _BITS_OF_A_POWER_IN_ONE_STEP = 256
 # No symbol has a value here.
@@ -36,6 +46,8 @@ def rational(node: Node, meter: Meter, point: Mapping[str, Fraction] = NOWHERE) 
         return point.get(node.name)
     if not isinstance(node, Apply) or not node.args:
         return None
+    if node.head in BINDERS:
+        return _series(node, meter, point) if node.head in SERIES else None
     values: list[Fraction] = []
     for part in node.args:
         value = rational(part, meter, point)
@@ -43,6 +55,34 @@ def rational(node: Node, meter: Meter, point: Mapping[str, Fraction] = NOWHERE) 
             return None
         values.append(value)
     return _applied(node.head, values, meter)
+
+
+def terms(
+    node: Apply, meter: Meter, point: Mapping[str, Fraction]
+) -> Iterator[Mapping[str, Fraction]] | None:
+    """Return the points at which the body of a sum or product stands; None if its bounds are no integers.
+
+    Raises:
+        TooLargeError: more than `MAX_TERMS` of them.
+    """
+    _, name, *bounds = node.args
+    low, high = (rational(bound, meter, point) for bound in bounds)
+    if low is None or high is None or low.denominator != 1 or high.denominator != 1:
+        return None
+    if high - low > MAX_TERMS:
+        raise TooLargeError(f"more than {MAX_TERMS} terms")
+    assert isinstance(name, Symbol)
+    return ({**point, name.name: Fraction(index)} for index in range(int(low), int(high) + 1))
+
+
+def _series(node: Apply, meter: Meter, point: Mapping[str, Fraction]) -> Fraction | None:
+    total = Fraction(0 if node.head == "sum" else 1)
+    for place in terms(node, meter, point) or (None,):
+        value = None if place is None else rational(node.args[0], meter, place)
+        if value is None:
+            return None
+        total = _combined("add" if node.head == "sum" else "mul", [total, value], meter)
+    return total
 
 
 def _power(base: Fraction, exponent: Fraction, meter: Meter) -> Fraction | None:
@@ -108,6 +148,8 @@ def _applied(head: str, values: list[Fraction], meter: Meter) -> Fraction | None
             return _power(base, exponent, meter)
         case "neg", [value]:
             return -value
+        case "conjugate", [value]:
+            return value
         case "degrees", [value]:
             return value  # an angle in degrees equals its bare number
         case "percent", [value]:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from reward_server.rewards.math.arguments import argument, braced, exponent_or_base
 from reward_server.rewards.math.names import FUNCTIONS, INVERSES
-from reward_server.rewards.math.tokens import Token
 from reward_server.rewards.math.tree import Apply, Collection, Node, Number, StrangeAnswerError
 
 if TYPE_CHECKING:
@@ -58,10 +57,13 @@ def _function_argument(parser: "Parser") -> Node:
     if parser.peek.text in ("(", "{"):
         return parser.atom() if parser.peek.text == "(" else braced(parser)
     factors = [parser.expression(21)]
-    while parser.at_factor(factors[-1]) and not _is_function(parser.peek) and parser.peek.text != "(":
+    while parser.at_factor(factors[-1]) and not _ends_argument(parser):
         factors.append(parser.expression(21))
     return factors[0] if len(factors) == 1 else Apply("mul", tuple(factors))
 
 
-def _is_function(token: Token) -> bool:
-    return token.text.lstrip("\\") in FUNCTIONS
+def _ends_argument(parser: "Parser") -> bool:
+    """Tell whether an argument without brackets ends: at a function, a bracket, an integral's `dx`."""
+    text = parser.peek.text
+    is_differential = parser.open_integrals > 0 and len(text) == 2 and text[0] == "d"
+    return text == "(" or is_differential or text.lstrip("\\") in FUNCTIONS

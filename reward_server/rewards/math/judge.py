@@ -13,16 +13,20 @@ from enum import Enum
 from fractions import Fraction
 
 from reward_server.rewards.math import prose
+from reward_server.rewards.math.clock import CLOCK, read_hour, without_half
 from reward_server.rewards.math.compare import check_values, compare
 from reward_server.rewards.math.meter import OverBudgetError
 from reward_server.rewards.math.numbers import Measured, read_thousands
 from reward_server.rewards.math.peeling import canonical
+from reward_server.rewards.math.phrases import read_phrase
 from reward_server.rewards.math.reading import PERCENT, bare, read, scaled
 from reward_server.rewards.math.sampled import Match, Sampler
 from reward_server.rewards.math.tokens import MAX_DIGITS
 from reward_server.rewards.math.tree import (
     Apply,
+    Collection,
     HostileAnswerError,
+    Kind,
     NoAnswerError,
     Node,
     Number,
@@ -170,7 +174,7 @@ def _judge_integer(gold: Gold, text: str) -> Judged | None:
 
 def _judge_values(sampler: Sampler, gold: Gold, node: Node, text: str) -> Judged | Undecided:
     # A gold with a symbol could mean that k.
-    measured = (read_thousands(text) if isinstance(node, Number) else None) or read(text)
+    measured = _read_as(node, gold.unit, text) or read(text)
     plain = isinstance(node, Number) and isinstance(measured.node, Number)
     layer = Layer.NUMBERS if plain else Layer.VALUES
     pairs = _in_one_unit(node, gold.unit, measured)
@@ -188,6 +192,17 @@ def _judge_values(sampler: Sampler, gold: Gold, node: Node, text: str) -> Judged
         if match is Match.UNKNOWN:
             unsure = Undecided(gold=left, answer=right, text=text)
     return unsure or Judged(correct=False, layer=layer, answer=text, note=_why_not(node, measured.node))
+
+
+def _read_as(node: Node, unit: Unit | None, text: str) -> Measured | None:
+    """Read what means something else where another kind of answer is asked for; None if nothing does."""
+    if unit == CLOCK:
+        return read_hour(text, node)
+    if isinstance(node, Collection) and node.kind is Kind.RATIO and text[-1:] in "mM.}":
+        return read(without_half(text))
+    if isinstance(node, Number) and (found := read_thousands(text)):
+        return found
+    return read_phrase(text) if isinstance(node, Number | Apply) and " " in text else None
 
 
 def _why_not(gold: Node, answer: Node) -> str:

@@ -2,7 +2,8 @@
 
 from fractions import Fraction
 
-from reward_server.rewards.math.tree import Node, Number, StrangeAnswerError
+from reward_server.rewards.math.tree import Node, Number, StrangeAnswerError, Text
+from reward_server.rewards.math.words import number_from_words
 
 _MAX_BASE = 36
 
@@ -29,6 +30,20 @@ def repeating(start: Number, period: str) -> Number:
     return Number(start.value + Fraction(int(period), (10 ** len(period) - 1) * 10**start.decimals))
 
 
+def going_on(text: str) -> Number:
+    """Return what a decimal and dots stand for: `0.1666` goes on with the block that it ends in twice.
+
+    Without such a block it is what it shows, as in `3.14159`.
+    """
+    start, _, decimals = text.partition(".")
+    for size in range(1, len(decimals) // 2 + 1):
+        period = decimals[-size:]
+        if decimals.endswith(2 * period):
+            before = decimals[:-size]
+            return repeating(Number(Fraction(f"{start or 0}.{before}"), len(before)), period)
+    return literal(text)
+
+
 def in_base(digits: str, base: int) -> Number:
     """Return the value of digits in a base from 2 to 36."""
     try:
@@ -39,6 +54,8 @@ def in_base(digits: str, base: int) -> Number:
 
 def base_of(node: Node) -> int:
     """Return the base that a subscript names."""
+    if isinstance(node, Text) and (spelled := number_from_words(node.words)) is not None:
+        node = Number(spelled)
     if isinstance(node, Number) and node.value.denominator == 1 and 2 <= node.value <= _MAX_BASE:
         return int(node.value)
     raise StrangeAnswerError("a base that is no number from 2 to 36")

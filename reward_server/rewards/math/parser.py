@@ -9,10 +9,10 @@ import re
 from fractions import Fraction
 from functools import reduce
 
-from reward_server.rewards.math import atoms, prose
+from reward_server.rewards.math import atoms
 from reward_server.rewards.math.arguments import exponent_or_base
 from reward_server.rewards.math.literals import base_of, in_base
-from reward_server.rewards.math.names import NAMES
+from reward_server.rewards.math.notations import rewritten
 from reward_server.rewards.math.tokens import Token, TokenKind, tokenize
 from reward_server.rewards.math.tree import (
     MAX_DEPTH,
@@ -25,10 +25,10 @@ from reward_server.rewards.math.tree import (
     Number,
     Relation,
     StrangeAnswerError,
-    Text,
     TooLargeError,
     children,
 )
+from reward_server.rewards.math.wordings import read_words
 
 RELATIONS = {
     "=": "=", "\\approx": "~", "\\simeq": "~", "<": "<", "\\lt": "<", ">": ">", "\\gt": ">",
@@ -55,13 +55,10 @@ POSTFIX = 50
 _POSTFIX_HEADS = {"!": "factorial", "%": "percent", "\\%": "percent"}
 _DEGREES = ("\\circ", "\\degree")
 
-_REALS = ("all real numbers", "all reals", "all real x")
-_WORDS = re.compile(r"(?:\\text\s*\{)?([A-Za-z][A-Za-z'.-]*(?:[ ,]+[A-Za-z'.-]+)*)\}?\.?")
+_EXCEPT = re.compile(
+    r"all real numbers (?:except|but|other than)(?: for)? (?:[a-z] ?= ?)?(?=[-\d\\])", re.IGNORECASE
+)
 _BASED = re.compile(r"(\d*[A-Z][\dA-Z]*)_\{?(1[1-9]|[23]\d)\}?", re.ASCII)
-_OF_WORDS = frozenset("eio")
-_TIMES = re.compile(r"(?<=\d) x (?=\d)")
-_THIN_SPACE = re.compile(r"(?<=\d)\\,(?=\d{3}(?!\d))")
-_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 
 
 def parse(text: str) -> Node:
@@ -71,45 +68,20 @@ def parse(text: str) -> Node:
         StrangeAnswerError: not of the subset.
         TooLargeError: over the limits.
     """
-    text = _THIN_SPACE.sub("", text.replace("{,}", ",").replace("\\!", ""))
-    if "," in text and not any(opening in text for opening in ("(", "[", "\\{")):
-        text = _THOUSANDS.sub(lambda found: found[0].replace(",", ""), text)
-    words = _words(text)
+    text = rewritten(text)
+    if exception := _EXCEPT.match(text):
+        return Apply("setminus", (REALS, Collection(Kind.SET, (parse(text[exception.end() :]),))))
+    words = read_words(text)
     if words is not None:
         return words
     if based := _BASED.fullmatch(text):
         return in_base(based[1], int(based[2]))
-    if " x " in text:
-        text = _TIMES.sub(r" \\times ", text)
     parser = Parser(tokenize(text))
     node = parser.values()
     if parser.peek.kind is not TokenKind.END:
         raise StrangeAnswerError(f"unexpected {parser.peek.text!r}")
     _measure(node)
     return node
-
-
-def _words(text: str) -> Node | None:
-    """Read plain words; a single letter is a symbol, and two letters are a product."""
-    found = _WORDS.fullmatch(text)
-    if found is None:
-        return None
-    words = found[1].rstrip(".")
-    if words.lower() in _REALS:
-        return REALS
-    if "\\text" not in text and (words in NAMES or _is_letters(words)):
-        return None
-    return Text(prose.folded(words))
-
-
-def _is_letters(words: str) -> bool:
-    """Tell letters from words: products of up to three (`abc`), differences (`a-b`), lists of both.
-
-    Three letters with one of e, i and o are a word, such as "yes": else "dog" would be "god".
-    """
-    if len(words) == atoms.MOST_SYMBOLS_IN_A_RUN and words.isalpha():
-        return _OF_WORDS.isdisjoint(words.lower())
-    return all(len(word) <= 2 or word in ("and", "or") for word in re.split(r"[ ,-]+", words))
 
 
 def _measure(root: Node) -> None:
@@ -127,11 +99,16 @@ def _measure(root: Node) -> None:
 class Parser:
     """A position in the tokens, and the rules for what joins operands."""
 
+    # For `expression`: what ends before a colon, and before a sign between terms.
+    ABOVE_RATIO = 10
+    ABOVE_SUM = 12
+
     def __init__(self, tokens: list[Token]) -> None:
         self._tokens = tokens
         self._position = 0
         self._depth = 0
         self.open_bars = 0
+        self.open_integrals = 0
 
     @property
     def peek(self) -> Token:
@@ -171,9 +148,11 @@ class Parser:
         items = [self.relation()]
         joints: set[str] = set()
         while self._at_separator():
+            last = ""
             while self._at_separator():
-                joints.add(self.next().text)
-            if self.peek.kind is TokenKind.END:
+                last = self.next().text
+                joints.add(last)
+            if self.peek.kind is TokenKind.END and last in (",", ";"):
                 break
             items.append(self.relation())
         if len(items) == 1:
@@ -185,9 +164,9 @@ class Parser:
     def _at_separator(self) -> bool:
         return self.peek.text in SEPARATORS
 
-    def relation(self) -> Node:
-        """An expression, or a chain of them with relations between."""
-        sides = [self.expression()]
+    def relation(self, first: Node | None = None) -> Node:
+        """An expression, or a chain of them with relations between; `first` is one already read."""
+        sides = [first or self.expression()]
         operators: list[str] = []
         while self.peek.text in RELATIONS and self.peek.kind is not TokenKind.TEXT:
             operators.append(RELATIONS[self.next().text])

@@ -7,21 +7,15 @@ the words around it take back, are no single answer.
 
 import re
 
+from reward_server.rewards.math.leads import without_closing, without_lead
 from reward_server.rewards.math.tree import StrangeAnswerError
 
 _MOST_LAYERS = 12
 _MOST_NESTED_BOXES = 3
 _PAIRS = (
     ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("__", "__"), ("`", "`"),
-    ("*", "*"), ('"', '"'), ("'", "'"),
+    ("*", "*"), ('"', '"'), ("'", "'"), ("<b>", "</b>"), ("<strong>", "</strong>"),
 )  # fmt: skip
-_LEAD = re.compile(
-    r"(?:so|thus|therefore|hence)(?: *,| ) *|a total of (?=[-+$\\\d])|(?:result|solution|ans|a)[*_]{0,2}: *|"
-    r"#{0,3} ?(?P<bold>\*\*|__)?(?:(?:the|my|our) )?(?:final |correct )?"
-    r"(?:(?:answer|total) *(?(bold)[*_]{0,2})(?:is(?![a-z])|:|=)(?(bold)[*_]{0,2}) *:?"
-    r"|answer(?(bold)[*_]{0,2}) +(?=[-+$\\\d]))",
-    re.IGNORECASE,
-)
 # Colour and size say nothing.
 _DRESS = re.compile(
     r"\\(?:text)?color\s*\{[A-Za-z0-9!]{1,20}\}|\\(?:bf|large|Large|LARGE|huge|Huge)(?![A-Za-z])(?!\s*\{)"
@@ -61,7 +55,7 @@ def peel(text: str) -> str:
         if "\\boxed" in text or "\\fbox" in text:
             text = _in_box(text)
     for _ in range(_MOST_LAYERS):
-        inner = _one_layer(text)
+        inner = without_closing(_one_layer(text))
         if inner == text:
             break
         text = inner
@@ -102,8 +96,8 @@ def _one_layer(text: str) -> str:
         return bare[1:]
     if bare.startswith("\\approx"):
         return bare[len("\\approx") :]
-    if lead := _LEAD.match(bare):
-        return bare[lead.end() :]
+    if (announced := without_lead(bare)) is not None:
+        return announced
     if minus := _MINUS.match(bare):
         return "-" + bare[minus.end() :]
     return bare

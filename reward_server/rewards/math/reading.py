@@ -3,8 +3,11 @@
 import re
 from fractions import Fraction
 
+from reward_server.rewards.math.calculations import read_calculation
 from reward_server.rewards.math.clean import clean
+from reward_server.rewards.math.clock import read_time
 from reward_server.rewards.math.compound import read_compound
+from reward_server.rewards.math.notations import in_words
 from reward_server.rewards.math.numbers import Measured, read_number, read_unit
 from reward_server.rewards.math.parser import parse
 from reward_server.rewards.math.peeling import peel
@@ -52,7 +55,14 @@ def read(text: str) -> Measured:
         StrangeAnswerError: not of the subset.
         TooLargeError: over the limits.
     """
-    return read_number(text) or _read_long_number(text) or read_compound(text) or _read_expression(text)
+    return (
+        read_number(text)
+        or _read_long_number(text)
+        or read_compound(text)
+        or read_time(text)
+        or (read_calculation(text) if "=" in text else None)
+        or _read_expression(in_words(text))
+    )
 
 
 def _read_long_number(text: str) -> Measured | None:

@@ -8,13 +8,14 @@ The domain is the reals: a point at which a side has no real value says nothing,
 `ln x^2` and `2 ln x` agree, while `sqrt(x^2)` and `x` differ. `i` makes it complex.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from fractions import Fraction
 from functools import lru_cache
 
 from reward_server.rewards.math import exact
-from reward_server.rewards.math.evaluation import Evaluator, UndefinedError, Value
+from reward_server.rewards.math.evaluation import Evaluator, UndefinedError, UnsampledError, Value
 from reward_server.rewards.math.meter import Meter
 from reward_server.rewards.math.points import points
 from reward_server.rewards.math.tree import Node, StrangeAnswerError, TooLargeError, has_head
@@ -56,7 +57,10 @@ class Sampler:
             OverBudgetError: the meter has run out.
         """
         if not names:
-            return self._close(self._evaluator.value(gold, {}), self._evaluator.value(answer, {}))
+            try:
+                return self._close(self._evaluator.value(gold, {}), self._evaluator.value(answer, {}))
+            except UnsampledError:
+                return Match.UNKNOWN
         real = not (has_head(gold, "i") or has_head(answer, "i"))
         agreeing = 0
         for point in self._points(tuple(names)):
@@ -114,7 +118,8 @@ class Sampler:
             TooLargeError: a value is over the limits.
             StrangeAnswerError: it has no value.
         """
-        self._evaluator.value(constant, {})
+        with contextlib.suppress(UnsampledError):
+            self._evaluator.value(constant, {})
 
     def within(self, node: Node, center: Fraction, distance: Fraction) -> bool:
         """Tell whether a constant lies within `distance` of `center`."""

@@ -100,6 +100,8 @@ def _equal_sets(gold: Node, answer: Node) -> bool:
     names = symbols(gold) | symbols(answer)
     if len(names) > 1:
         return False
+    if isinstance(answer, Collection) and any(_equal_sets(gold, item) for item in answer.items):
+        return False
     left, right = real_set(gold), real_set(answer)
     return bool(left == right or sympy.SymmetricDifference(left, right) == sympy.S.EmptySet)
 

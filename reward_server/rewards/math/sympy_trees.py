@@ -7,6 +7,7 @@ import sympy as untyped_sympy  # pyright: ignore[reportMissingTypeStubs]
 
 from reward_server.rewards.math import shapes
 from reward_server.rewards.math.tree import (
+    BINDERS,
     Apply,
     Collection,
     Interval,
@@ -52,7 +53,7 @@ _OPERATIONS: Mapping[str, Callable[..., Expression]] = {
     "degrees": _itself, "sin": sympy.sin, "cos": sympy.cos, "tan": sympy.tan, "cot": sympy.cot,
     "sec": sympy.sec, "csc": sympy.csc, "asin": sympy.asin, "acos": sympy.acos, "atan": sympy.atan,
     "sinh": sympy.sinh, "cosh": sympy.cosh, "tanh": sympy.tanh, "max": sympy.Max,
-    "min": sympy.Min,
+    "min": sympy.Min, "conjugate": sympy.conjugate,
 }  # fmt: skip
 _TRIGONOMETRIC = frozenset(("sin", "cos", "tan", "cot", "sec", "csc"))
 _RELATIONS: Mapping[str, Callable[..., Expression]] = {
@@ -74,6 +75,8 @@ def expression(node: Node) -> Expression:
             return sympy.Symbol(name, real=True)
         case Apply(args=()) if node.head in _CONSTANTS:
             return _CONSTANTS[node.head]
+        case Apply(args=(body, Name(name=name), *bounds)) if node.head in BINDERS:
+            return _bound(node.head, expression(body), name, list(map(expression, bounds)))
         case Apply() if node.head in _OPERATIONS:
             parts = [expression(part) for part in node.args]
             first = node.args[0]
@@ -82,6 +85,20 @@ def expression(node: Node) -> Expression:
             return _OPERATIONS[node.head](*parts)
         case _:
             raise StrangeAnswerError("no expression")
+
+
+def _bound(head: str, body: Expression, name: str, bounds: list[Expression]) -> Expression:
+    """Compute a sum, product, integral or limit, whose first bound name is as `expression` builds it."""
+    real = sympy.Symbol(name, real=True)
+    match head:
+        case "integral":
+            return sympy.integrate(body, (real, *bounds))
+        case "limit":
+            return sympy.limit(body, real, *bounds)
+        case _:
+            index = sympy.Symbol(name, integer=True)
+            series = sympy.Sum if head == "sum" else sympy.Product
+            return series(body.subs(real, index), (index, *bounds)).doit()
 
 
 def real_set(node: Node) -> Expression:

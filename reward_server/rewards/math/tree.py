@@ -112,8 +112,11 @@ HEADS = {
     "percent": 1,
     "sin": 1, "cos": 1, "tan": 1, "cot": 1, "sec": 1, "csc": 1,
     "asin": 1, "acos": 1, "atan": 1, "sinh": 1, "cosh": 1, "tanh": 1,
+    "conjugate": 1, "sum": 4, "product": 4, "integral": 4, "limit": 3,
     "gcd": 2, "lcm": 2, "max": -1, "min": -1, "union": 2, "intersection": 2, "setminus": 2,
 }  # fmt: skip
+# These bind the name that is their second argument, in the first.
+BINDERS = frozenset(("sum", "product", "integral", "limit"))
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -131,6 +134,9 @@ def symbols(node: Node) -> frozenset[str]:
     """Return the names of the free symbols."""
     if isinstance(node, Symbol):
         return frozenset((node.name,))
+    if isinstance(node, Apply) and node.head in BINDERS:
+        body, name, *bounds = map(symbols, node.args)
+        return (body - name).union(*bounds)
     return frozenset[str]().union(*(symbols(part) for part in children(node)))
 
 

@@ -15,7 +15,7 @@ from reward_server.rewards.math.words import NUMBER_WORDS
 _TABLE: dict[str, dict[str, str]] = {
     "length": {
         "1": "m meter metre", "1000": "km kilometer kilometre", "1/100": "cm centimeter centimetre",
-        "1/1000": "mm millimeter millimetre", "0.3048": "ft foot feet", "0.0254": "inch inches in",
+        "1/1000": "mm millimeter millimetre", "0.3048": "ft foot feet '", "0.0254": "inch inches in \" ''",
         "0.9144": "yd yard", "1609.344": "mi mile",
     },
     "mass": {
@@ -34,6 +34,7 @@ _TABLE: dict[str, dict[str, str]] = {
     "euro": {"1": "€ euro eur"},
     "pound sterling": {"1": "£ gbp"},
     "angle": {"1": "degree deg °"},
+    "radians": {"1": "radian rad"},
     "before noon": {"1": "am a.m"},
     "after noon": {"1": "pm p.m"},
     "percent": {"1": "% percent percentage"},
@@ -108,6 +109,12 @@ def singular(noun: str) -> str:
     if folded.endswith("ies"):
         return folded[:-3] + "y"
     return folded[:-1] if folded.endswith("s") and not folded.endswith("ss") else folded
+
+
+def is_noun(word: str) -> bool:
+    """Tell whether a word can be what is counted: no hedge, no number word, no symbol."""
+    known = lookup(word) is not None or len(word) >= _SHORTEST_NOUN
+    return known and word.lower().strip(".") not in _FORBIDDEN
 
 
 def parse_unit(text: str) -> Unit | None:

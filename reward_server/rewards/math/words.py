@@ -40,7 +40,7 @@ def number_from_words(text: str) -> Fraction | None:
     sign = 1
     if words[0] in ("minus", "negative"):
         sign, words = -1, words[1:]
-    value = _dozens(words) or _part(words)
+    value = _dozens(words) or _part(words) or _whole_and_part(words)
     if value is None:
         whole = _integer(words)
         value = None if whole is None else Fraction(whole)
@@ -63,6 +63,15 @@ def _part(words: list[str]) -> Fraction | None:
         return None
     above = 1 if words[:-1] in ([], ["a"], ["one"]) else _integer(words[:-1])
     return None if above is None else Fraction(above, below)
+
+
+def _whole_and_part(words: list[str]) -> Fraction | None:
+    """Read "two and a half"; "two and half" and "two and two thirds", too."""
+    if "and" not in words:
+        return None
+    place = len(words) - 1 - words[::-1].index("and")
+    whole, part = _integer(words[:place]), _part(words[place + 1 :])
+    return None if whole is None or part is None or part >= 1 else whole + part
 
 
 def _integer(words: list[str]) -> int | None:

@@ -131,7 +131,7 @@ async def test_an_unusable_gold_is_our_failure_whatever_the_answer(reward: MathR
 
 
 @IN_ONE_LOOP
-@pytest.mark.parametrize("gold", ["\\lim_{x\\to 0} x", "\\sum_{k=1}^n k", "y''+y=0", "5 or maybe 6"])
+@pytest.mark.parametrize("gold", ["\\oint_C x dx", "\\sum_{k \\in S} k", "y''+y=0", "5 or maybe 6"])
 async def test_a_gold_in_notation_that_is_not_read_can_only_be_met_by_the_same_string(
     reward: MathReward, gold: str
 ) -> None:

@@ -1,0 +1,55 @@
+"""Times of day: `3:30 p.m.`, `17:00`, `5 pm` where a time is asked for. Minutes since midnight.
+
+`3:15` alone is a ratio, and `1:05` a time: no ratio is written with a leading zero.
+"""
+
+import re
+from fractions import Fraction
+
+from reward_server.rewards.math.numbers import Measured
+from reward_server.rewards.math.tree import Node, Number
+from reward_server.rewards.math.units import Unit
+
+# In half a day.
+_HOURS = 12
+CLOCK = Unit(dimension=(("time of day", 1),), scale=Fraction(1))
+_TIME = re.compile(
+    r"(?P<hour>\d{1,2})(?::(?P<minute>[0-5]\d))?(?: ?(?:\\text\s*\{ ?)?(?P<half>[ap])\.? ?m\.?\}?)?",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+def read_time(text: str) -> Measured | None:
+    """Read a time of day with minutes, in 12 or 24 hours; None if it could be anything else."""
+    found = _TIME.fullmatch(text)
+    if found is None or found["minute"] is None or not (found["half"] or found["minute"][0] == "0"):
+        return None
+    return _time(found)
+
+
+def read_hour(text: str, wanted: Node) -> Measured | None:
+    """Read any time of day where one is asked for: `5 pm`, and `5:30` for either half of the day."""
+    found = _TIME.fullmatch(text)
+    if found is None or not (found["half"] or found["minute"]):
+        return None
+    said = _time(found)
+    if said is None or found["half"] or int(found["hour"]) > _HOURS or not isinstance(wanted, Number):
+        return said
+    minutes = 60 * int(found["hour"]) + int(found["minute"])
+    agrees = (wanted.value - minutes) % (60 * _HOURS) == 0
+    return Measured(node=wanted, unit=CLOCK) if agrees else said
+
+
+def without_half(text: str) -> str:
+    """Return a time without `am` or `pm`, where the reference does not say which."""
+    found = _TIME.fullmatch(text)
+    return text[: found.end("minute")] if found and found["half"] and found["minute"] else text
+
+
+def _time(found: re.Match[str]) -> Measured | None:
+    hour, minute, half = int(found["hour"]), int(found["minute"] or 0), (found["half"] or "").lower()
+    if hour > (_HOURS if half else 2 * _HOURS) or (half and not hour):
+        return None
+    if half:
+        hour = hour % _HOURS + (_HOURS if half == "p" else 0)
+    return Measured(node=Number(Fraction(60 * hour + minute)), unit=CLOCK)

@@ -1,0 +1,39 @@
+"""One number in several words, where one number is asked for; elsewhere `2 and 1/2` is a list.
+
+`2 and 1/2 hours`, `2 and a half`, `an hour and a half`, `1 out of 6`, `1 in 6`.
+"""
+
+import re
+from fractions import Fraction
+
+from reward_server.rewards.math.numbers import Measured, read_number, read_unit
+from reward_server.rewards.math.tree import Number
+
+_SHARE = re.compile(r"(\d{1,12}) (?:out of|in)(?: every)? (\d{1,12})", re.ASCII)
+_AND_PART = re.compile(r"(\d{1,12}) and (?:(\d{1,6})/(\d{1,6})|a (half|third|quarter))(?![\w/])", re.ASCII)
+_HALF_MORE = re.compile(r"(an?|\w{1,12}) ([A-Za-z]{3,20}) and a half", re.ASCII)
+_PARTS = {"half": 2, "third": 3, "quarter": 4}
+
+
+def read_phrase(text: str) -> Measured | None:
+    """Read a phrase that is one number; None for anything else."""
+    if found := _SHARE.fullmatch(text):
+        return read_number(f"{found[1]}/{found[2]}")
+    if found := _HALF_MORE.fullmatch(text):
+        count = "one" if found[1] in ("a", "an", "A", "An") else found[1]
+        return _whole_and_part(f"{count} and a half {found[2]}") or read_number(
+            f"{count} and a half {found[2]}"
+        )
+    return _whole_and_part(text)
+
+
+def _whole_and_part(text: str) -> Measured | None:
+    found = _AND_PART.match(text)
+    if found is None:
+        return None
+    above, below = (1, _PARTS[found[4]]) if found[4] else (int(found[2]), int(found[3]))
+    rest = text[found.end() :]
+    unit = read_unit(rest) if rest else None
+    if not above < below or (rest and unit is None):
+        return None
+    return Measured(node=Number(int(found[1]) + Fraction(above, below)), unit=unit)
