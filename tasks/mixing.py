@@ -6,9 +6,13 @@ the same thing as n^(1/T) with T = 1/alpha (T5), so that "temperature 0.5" means
 to one reader and alpha 0.5 to another; the two do the opposite. Only alpha exists here,
 and only in [0, 1], where it flattens.
 
-Shares become whole numbers by the largest remainder. Within a domain no row returns
-before every row of the domain has been used once: a quota beyond n starts another epoch
-in a new order.
+Shares become whole numbers by the largest remainder. Within a domain, and at every place
+of the mix, no row returns before every row of the domain has been used once. Then another
+epoch begins in a new order; a trainer may put other rows into the places of repeats
+(`tasks.pass_rates`), but the domain of every place stays what it was.
+
+This is what a public GRPO project calls DISCO, for distribution correction. The paper of
+that name (arXiv 2505.15074) scales rewards and is in `trainer.disco`.
 """
 
 import math
@@ -87,13 +91,19 @@ class Mixture(Sequence[Example]):
             DomainShare(domain=domain, available=len(pools[domain]), rows=count)
             for domain, count in rows.items()
         )
-        order = [i for d, count in rows.items() for i in _draw(pools[d], count, f"{seed}/{d.value}")]
-        _random(f"{seed}/order").shuffle(order)
-        self._order = tuple(order)
+        places = [domain for domain, count in rows.items() for _ in range(count)]
+        _random(f"{seed}/order").shuffle(places)
+        streams = {d: iter(_draw(pools[d], count, f"{seed}/{d.value}")) for d, count in rows.items()}
+        self._order = tuple(next(streams[domain]) for domain in places)
+        self._first_uses = _first_uses(self._order)
 
     def report(self) -> tuple[DomainShare, ...]:
         """Say how many rows each domain has and gives, in the order of `Domain`."""
         return self._report
+
+    def repeats(self, index: int) -> bool:
+        """Say whether the row at a place was already used at an earlier one."""
+        return index not in self._first_uses
 
     def __len__(self) -> int:
         return len(self._order)
@@ -106,6 +116,13 @@ class Mixture(Sequence[Example]):
         if isinstance(index, slice):
             return tuple(self._examples[i] for i in self._order[index])
         return self._examples[self._order[index]]
+
+
+def _first_uses(order: Sequence[int]) -> frozenset[int]:
+    seen: dict[int, int] = {}
+    for place, row in enumerate(order):
+        seen.setdefault(row, place)
+    return frozenset(seen.values())
 
 
 def _draw(pool: Sequence[int], count: int, key: str) -> list[int]:

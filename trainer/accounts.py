@@ -11,7 +11,7 @@ from evals.statistics import paired_rise
 from tasks.api import Example
 from tasks.mixing import Mixture
 from tasks.prompts import PromptTemplate
-from trainer.config import TrainConfig
+from trainer.config import TrainConfig, to_yaml
 from trainer.data import Rows
 from trainer.evaluation import Evaluation
 from trainer.probe import Probed
@@ -35,11 +35,24 @@ def run_record(
         "reward_versions": dict(probed.reward_versions),
         "prompt_hash": template.hash,
         "draws_by_domain": {share.domain.value: share.rows for share in mixture.report()},
+        "epochs_by_domain": {share.domain.value: round(share.epochs, 4) for share in mixture.report()},
+        "alpha": config.data.alpha,
+        "exhausted": config.data.exhausted,
         "rows_by_domain": _count(rows.train),
         "held_out_by_domain": _count(rows.held_out),
         "dropped": dict(rows.dropped),
         "absent_splits": dict(rows.skipped),
         "skipped": skipped(probed),
+    }
+
+
+def checkpoint_record(config: TrainConfig, template: PromptTemplate, probed: Probed) -> Mapping[str, object]:
+    """Says with what a checkpoint was made, so that it can be read without its run."""
+    return {
+        "seed": config.seed,
+        "config": to_yaml(config),
+        "prompt_hash": template.hash,
+        "reward_versions": dict(probed.reward_versions),
     }
 
 
@@ -54,7 +67,7 @@ def summarise(
     resumed_from: int,
     seconds: Mapping[str, float],
 ) -> Summary:
-    """Joins both evaluations and all steps, those before a resume included; seconds are of this process."""
+    """Joins both evaluations and all steps, those before a resume included."""
     tenth = max(1, len(steps) // 10)
     failures: Counter[str] = Counter()
     for counted in (before.failures, after.failures, *(record.failures for record in steps)):

@@ -1,6 +1,7 @@
 """The model that GRPO starts from: a hub checkpoint, or a tiny model warm-started here."""
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import jax
@@ -21,8 +22,10 @@ from tasks.prompts import SHORT_SYSTEM, PromptTemplate
 from trainer import warm_start
 from trainer.config import TrainConfig
 from trainer.data import demonstrated
+from trainer.failures import StopRequestedError
 from trainer.run_directory import RunDirectory
 
+_WARM_START = "warm_start"  # directory in the run
 _LENGTH_STEP = 16  # demonstrations are padded to a multiple of this many tokens
 
 
@@ -56,10 +59,10 @@ def fits(config: TrainConfig, template: PromptTemplate, tokenizer: Tokenizer, ex
     limits = config.model
     if tokenizer.prompt_length(template.render(example.prompt)) > limits.max_prompt_tokens:
         return False
+    if limits.pretrained:
+        return True
     # One more for the stop mark.
-    return (
-        bool(limits.pretrained) or len(tokenizer.encode(demonstrated(example))) + 1 <= limits.max_new_tokens
-    )
+    return len(tokenizer.encode(demonstrated(example))) + 1 <= limits.budget(example.domain)
 
 
 def prepare_base(
@@ -72,10 +75,18 @@ def prepare_base(
     run: RunDirectory,
     mesh: jax.sharding.Mesh,
     on_step: Callable[[int, float], None],
+    stopping: Callable[[], bool],
 ) -> Gemma3:
-    """Loads the base, or makes, warm-starts and saves it; then records it in `policy.json`."""
+    """Loads the base, or makes, warm-starts and saves it; then records it in `policy.json`.
+
+    Raises:
+        StopRequestedError: `stopping` said so; a warm start goes on from there.
+    """
     if not config.model.pretrained and not run.resumed:
-        save_pretrained(_warm_started(config, train, template, tokenizer, mesh, on_step), directory)
+        model = _new_model(config, tokenizer, mesh)
+        if not _warm_start(model, config, train, template, tokenizer, mesh, run, stopping, on_step):
+            raise StopRequestedError
+        save_pretrained(model, directory)
     PolicyRecord(
         base=str(directory) if config.model.pretrained else "base",
         dtype=config.model.dtype,
@@ -84,18 +95,12 @@ def prepare_base(
         max_prompt_tokens=config.model.max_prompt_tokens,
         max_new_tokens=config.model.max_new_tokens,
     ).write(run.path)
+    shutil.rmtree(run.path / _WARM_START, ignore_errors=True)
     # Also a base made just now is read back, so that a resumed run starts from the same numbers.
     return load_pretrained(directory, dtype=DTYPES[config.model.dtype], mesh=mesh)
 
 
-def _warm_started(
-    config: TrainConfig,
-    train: Sequence[Example],
-    template: PromptTemplate,
-    tokenizer: Tokenizer,
-    mesh: jax.sharding.Mesh,
-    on_step: Callable[[int, float], None],
-) -> Gemma3:
+def _new_model(config: TrainConfig, tokenizer: Tokenizer, mesh: jax.sharding.Mesh) -> Gemma3:
     options = config.model
     shape = TinyShape(
         layers=options.layers,
@@ -104,10 +109,35 @@ def _warm_started(
         head_dim=options.head_dim,
         context=options.max_prompt_tokens + options.max_new_tokens,
     )
-    model = init_tiny(tiny_config(shape, vocabulary=tokenizer.vocabulary), seed=config.seed, mesh=mesh)
+    return init_tiny(tiny_config(shape, vocabulary=tokenizer.vocabulary), seed=config.seed, mesh=mesh)
+
+
+def _warm_start(
+    model: Gemma3,
+    config: TrainConfig,
+    train: Sequence[Example],
+    template: PromptTemplate,
+    tokenizer: Tokenizer,
+    mesh: jax.sharding.Mesh,
+    run: RunDirectory,
+    stopping: Callable[[], bool],
+    on_step: Callable[[int, float], None],
+) -> bool:
     teacher = warm_start.NoisyTeacher(train, config.warm_start, seed=config.seed)
     longest = max(len(tokenizer.encode(template.render(e.prompt) + demonstrated(e))) + 2 for e in train)
     length = -(-longest // _LENGTH_STEP) * _LENGTH_STEP
-    data = warm_start.demonstrations(teacher, template, tokenizer, config.warm_start, length=length)
-    warm_start.train(model, data, config.warm_start, mesh=mesh, on_step=on_step)
-    return model
+
+    def data_from(step: int) -> Iterator[warm_start.TokenBatch]:
+        return warm_start.demonstrations(
+            teacher, template, tokenizer, config.warm_start, length=length, first=step
+        )
+
+    return warm_start.train(
+        model,
+        data_from,
+        config.warm_start,
+        mesh=mesh,
+        directory=run.path / _WARM_START,
+        stopping=stopping,
+        on_step=on_step,
+    )

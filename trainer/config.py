@@ -1,4 +1,4 @@
-"""Every knob of training: frozen dataclasses, read from a YAML file and the command line.
+"""The configuration of a run, read from a YAML file and the command line.
 
 A YAML file is read as arguments (`grpo: {beta: 0.04}` is `--grpo.beta 0.04`), and the
 command line overrides it, so that there is one definition, one check and one error message
@@ -8,10 +8,19 @@ for a key wherever it was written.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import tyro
 import yaml
+
+from trainer import rules
+from trainer.options import (
+    DataOptions,
+    EvalOptions,
+    GrpoOptions,
+    ModelOptions,
+    RewardOptions,
+    WarmStartOptions,
+)
 
 CONFIG_DIR = Path(__file__).parent / "configs"
 
@@ -21,105 +30,13 @@ class ConfigurationError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ModelOptions:
-    pretrained: str = ""
-    """Hub id or directory of a Gemma 3 text checkpoint. Empty: a tiny model is made and warm-started."""
-    layers: int = 2
-    """Tiny model: decoder layers."""
-    width: int = 64
-    """Tiny model: width of the residual stream."""
-    hidden: int = 256
-    """Tiny model: width of the MLP."""
-    head_dim: int = 32
-    """Tiny model: width of an attention head."""
-    vocabulary: int = 800
-    """Tiny model: pieces of the tokenizer trained on the training rows, 256 byte pieces included."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """Type of the frozen weights; adapters are always float32."""
-    lora_rank: int = 16
-    """Rank of the adapters on all attention and MLP projections."""
-    lora_alpha: float = 32.0
-    """Adapters are scaled by alpha / rank."""
-    fsdp: int = 1
-    """Devices over which weights and batch are sharded; 0 takes all that `tp` leaves."""
-    tp: int = 1
-    """Devices over which heads and MLP are sharded."""
-    max_prompt_tokens: int = 128
-    """Tokens of a rendered prompt; rows with longer ones are dropped and counted."""
-    max_new_tokens: int = 64
-    """Tokens of a completion, stop mark included."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DataOptions:
-    source: Literal["embedded", "hub"] = "embedded"
-    """`embedded`: the samples in this repository. `hub`: the real datasets. `--data-dir` overrides both."""
-    samples: int = 30_000
-    """Draws of the training mixture, repeats included; 0 draws as many as the steps need."""
-    alpha: float = 0.5
-    """The mixture draws a domain of n rows with probability proportional to n^alpha."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WarmStartOptions:
-    steps: int = 0
-    """Optimizer steps of supervised training before GRPO; 0 skips it."""
-    batch: int = 32
-    """Demonstrations a step."""
-    learning_rate: float = 3e-3
-    """Peak of the cosine schedule."""
-    p_correct: float = 0.5
-    """Share of demonstrations that keep their right answer; others get another row's answer."""
-    p_well_formed: float = 0.6
-    """Share of demonstrations in the right format; others lack a tag."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GrpoOptions:
-    prompts: int = 16
-    """Prompts of an optimizer step."""
-    group_size: int = 4
-    """Completions of a prompt."""
-    micro_prompts: int = 0
-    """Prompts of a forward and backward pass, a divisor of `prompts`; 0 is all of them."""
-    learning_rate: float = 1e-3
-    """Peak of the warmup-cosine schedule."""
-    warmup_share: float = 0.1
-    """Share of the steps in which the learning rate rises."""
-    beta: float = 0.04
-    """Weight of the KL penalty (k3 estimate) against the model before GRPO."""
-    clip_norm: float = 1.0
-    """Gradients are scaled down to this global norm."""
-    weight_decay: float = 0.0
-    """AdamW's decoupled weight decay."""
-    temperature: float = 1.0
-    """Temperature of rollouts, and of the log-probabilities in the loss."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RewardOptions:
-    timeout_s: float = 120.0
-    """Seconds a step waits for its outcomes, retries included."""
-    max_failed_share: float = 0.25
-    """A step in which more than this share of completions has no score stops the run."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EvalOptions:
-    prompts_per_domain: int = 24
-    """Prompts of the test split, never trained on, asked before and after."""
-    samples_per_prompt: int = 4
-    """Sampled completions of a prompt; one greedy completion is added."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
     name: str = "custom"
     """Name of the configuration, as in the directory of a run."""
     seed: int = 0
     """Seed of weights, data order and sampling."""
     steps: int = 100
-    """Optimizer steps of GRPO."""
+    """Steps of GRPO: a batch of completions each, followed by `grpo.iterations` updates."""
     data_dir: Path | None = None
     """Directory of local datasets under the hub's column names; unset: `data.source`."""
     run_dir: Path | None = None
@@ -161,8 +78,22 @@ def parse(arguments: Sequence[str]) -> TrainConfig:
         prog="python -m trainer",
         description="Trains a policy. `--config tiny|gemma3_1b|FILE` reads a file; the rest overrides it.",
     )
-    _check(config)
+    for problem in problems(config):
+        raise ConfigurationError(problem)
     return config
+
+
+def problems(config: TrainConfig) -> Iterator[str]:
+    """Yields why a configuration cannot work: keys, values, and what to choose instead."""
+    if config.steps < 1:
+        yield f"steps: need at least 1, got {config.steps}"
+    if config.checkpoint_every < 1:
+        yield f"checkpoint_every: need at least 1, got {config.checkpoint_every}"
+    if not config.model.pretrained and config.warm_start.steps <= 0:
+        yield "warm_start.steps: a tiny model made from nothing needs a warm start, got 0"
+    yield from rules.of_model(config.model)
+    yield from rules.of_grpo(config.grpo)
+    yield from rules.of_rewards(config.rewards, config.grpo)
 
 
 def to_yaml(config: TrainConfig) -> str:
@@ -197,34 +128,6 @@ def _flatten(values: Mapping[str, object], *, prefix: str) -> Iterator[str]:
         if isinstance(value, Mapping):
             yield from _flatten(value, prefix=f"{name}.")
         elif isinstance(value, bool):
-            yield name if value else name.replace("--", "--no-", 1)
+            yield name if value else f"{prefix}no-{name.removeprefix(prefix)}"
         else:
             yield from (name, str(value))
-
-
-def _check(config: TrainConfig) -> None:
-    grpo = config.grpo
-    rules = (
-        (config.steps >= 1, f"steps: need at least 1, got {config.steps}"),
-        (config.checkpoint_every >= 1, f"checkpoint_every: need at least 1, got {config.checkpoint_every}"),
-        (
-            grpo.group_size >= 2,
-            f"grpo.group_size: a group needs at least 2 completions, got {grpo.group_size}",
-        ),
-        (
-            grpo.micro_prompts == 0 or grpo.prompts % grpo.micro_prompts == 0,
-            f"grpo.micro_prompts: {grpo.micro_prompts} does not divide grpo.prompts={grpo.prompts}",
-        ),
-        (grpo.temperature > 0, f"grpo.temperature: need more than 0 to explore, got {grpo.temperature}"),
-        (
-            0 <= config.rewards.max_failed_share < 1,
-            f"rewards.max_failed_share: need a share in [0, 1), got {config.rewards.max_failed_share}",
-        ),
-        (
-            bool(config.model.pretrained) or config.warm_start.steps > 0,
-            "warm_start.steps: a tiny model made from nothing needs a warm start, got 0",
-        ),
-    )
-    for holds, message in rules:
-        if not holds:
-            raise ConfigurationError(message)

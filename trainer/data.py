@@ -93,7 +93,7 @@ def without_domain(rows: Rows, domain: Domain) -> Rows:
 
 def mix(rows: Rows, config: TrainConfig) -> Mixture:
     """Draws the training mixture; position i of it does not depend on what was asked before."""
-    total = config.data.samples or config.steps * config.grpo.prompts
+    total = config.data.samples or config.steps * (config.grpo.prompts + config.grpo.extra_prompts)
     return Mixture(rows.train, total=total, seed=config.seed, alpha=config.data.alpha)
 
 

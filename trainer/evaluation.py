@@ -11,10 +11,10 @@ from policy.sampling import Generator
 from tasks.api import Example
 from tasks.prompts import PromptTemplate
 from trainer.config import TrainConfig
+from trainer.grading import STOP_MARKS
 from trainer.records import domain_results_from_json
 from trainer.rewards import clean_completion
 from trainer.run_directory import RunDirectory
-from trainer.steps import STOP_MARKS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

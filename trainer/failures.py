@@ -4,8 +4,14 @@ from policy.errors import PolicyError
 from reward_client.api import RewardClientError
 from tasks.errors import TasksError
 from trainer.rewards import TooManyFailuresError
-from trainer.tunix_adapter import StopRequestedError
+from trainer.tunix_learner import NotFiniteError, StopRequestedError
 
 __all__ = ["EXPECTED", "StopRequestedError"]
 
-EXPECTED: tuple[type[Exception], ...] = (PolicyError, RewardClientError, TasksError, TooManyFailuresError)
+EXPECTED: tuple[type[Exception], ...] = (
+    NotFiniteError,
+    PolicyError,
+    RewardClientError,
+    TasksError,
+    TooManyFailuresError,
+)

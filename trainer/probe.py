@@ -11,7 +11,7 @@ from reward_client.api import Failure, RewardClientError
 from tasks.api import Domain, Example
 from tasks.sample import to_sample
 from trainer.data import demonstrated
-from trainer.steps import Scorer
+from trainer.grading import Scorer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,6 +1,6 @@
-"""What a run writes down: one `StepRecord` a step, one `Summary` at the end.
+"""What a run writes down: a `StepRecord` a step, a `RolloutRecord` a completion, a `Summary` at the end.
 
-Both are plain values with one JSON form, written by the training loop and read by
+All are plain values with one JSON form, written by the training loop and read by
 the live view, the plots and the tests. Seconds are wall seconds. JSON has no NaN: a
 number that is not finite is written as null and read back as NaN.
 """
@@ -8,7 +8,7 @@ number that is not finite is written as null and read back as NaN.
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,11 @@ class StepRecord:
 
     Rewards are means of `Score.value` over the graded completions of the step; a
     domain without a graded completion in the step is absent. `kl` is the mean per-token
-    k3 estimate against the reference policy. `failures` counts ungraded completions by kind.
+    estimate against the reference policy (k3 unless `grpo.kl` says otherwise), NaN without one.
+    `failures` counts ungraded completions by kind. Means of a step with several updates are
+    over its updates. What a refill passed over counts in no mean.
+
+    Fields with a default came later; records without them are read.
     """
 
     step: int
@@ -47,6 +51,62 @@ class StepRecord:
     reward_wait_s: float
     step_s: float
     elapsed_s: float
+    prompt_hash: str = ""
+    """Of the prompt template."""
+    format_by_domain: Mapping[str, float] = field(default_factory=dict)
+    correctness_by_domain: Mapping[str, float] = field(default_factory=dict)
+    """Correctness, or quality where a domain has no right answer."""
+    length_by_domain: Mapping[str, float] = field(default_factory=dict)
+    """Mean tokens of a completion."""
+    truncated_by_domain: Mapping[str, int] = field(default_factory=dict)
+    """Completions that ran into their budget."""
+    verdicts: Mapping[str, int] = field(default_factory=dict)
+    entropy: float = math.nan
+    """Mean per token, in nats; NaN where the loss divides by a constant length."""
+    clip_share: float = math.nan
+    """Share of tokens whose ratio was clipped."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Of `step_s` by phase: sample, reference, rewards (waited for), update."""
+    completions_in_loss: int = 0
+    """Completions that masks left in the loss."""
+    groups_few_scores: int = 0
+    """Groups of the batch with fewer than two scores; their advantages are zero."""
+    groups_drawn: int = 0
+    """Groups sampled for this step; above the batch, a refill replaced some."""
+    groups_without_variance: int = 0
+    """Groups among those drawn whose scores are all equal, or fewer than two."""
+    data_position: int = 0
+    """Prompts drawn since the run began, this step's included."""
+    updates: int = 0
+    """Optimizer updates since the run began, this step's included."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RolloutRecord:
+    """One completion of a step, as it was graded and learned from.
+
+    `score` is NaN and `verdict` empty where there is only a `failure`; `advantage` is what the
+    loss saw, `in_loss` whether its tokens were in the loss at all.
+    """
+
+    step: int
+    sample_id: str
+    group_id: str
+    example_id: str
+    domain: str
+    reward: str
+    prompt: str
+    completion: str
+    tokens: int
+    truncated: bool
+    score: float
+    components: Mapping[str, float]
+    verdict: str
+    failure: str
+    explanation: str
+    reward_version: str
+    advantage: float
+    in_loss: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +140,7 @@ class RecordError(ValueError):
     """A line or file is not a record in its JSON form."""
 
 
-def to_json(record: StepRecord | Summary, *, indent: int | None = None) -> str:
+def to_json(record: StepRecord | RolloutRecord | Summary, *, indent: int | None = None) -> str:
     """Return the record as JSON under its field names, on one line without `indent`."""
     return json.dumps(_finite(asdict(record)), allow_nan=False, ensure_ascii=False, indent=indent)
 
@@ -148,10 +208,15 @@ def _object(text: str) -> Mapping[str, Any]:
 
 def _values(kind: type[StepRecord | Summary | DomainResult], raw: Mapping[str, Any]) -> dict[str, Any]:
     expected = {item.name for item in fields(kind)}
-    if raw.keys() != expected:
-        missing, unknown = sorted(expected - raw.keys()), sorted(raw.keys() - expected)
+    required = {item.name for item in fields(kind) if not _has_default(item)}
+    if not required <= raw.keys() <= expected:
+        missing, unknown = sorted(required - raw.keys()), sorted(raw.keys() - expected)
         raise RecordError(f"{kind.__name__}: missing fields {missing}, unknown fields {unknown}")
     return {name: math.nan if value is None else value for name, value in raw.items()}
+
+
+def _has_default(item: Field[Any]) -> bool:
+    return item.default is not MISSING or item.default_factory is not MISSING
 
 
 def _finite(value: Any) -> Any:

@@ -2,8 +2,10 @@
 
 config.yaml  run.json      what was asked for; versions, seeds, data, reward versions
 metrics.jsonl              one StepRecord a step
-completions.jsonl          a few completions with their outcomes
-checkpoints/               adapters, optimizer and step, by Tunix
+completions.jsonl          a few completions with their outcomes, a RolloutRecord each
+seconds.json               wall seconds by phase, over all processes of the run
+checkpoints/               adapters, optimizer, step and position in the data, by Tunix
+warm_start/                state of an unfinished warm start
 policy.json  base/  lora/  the policy (`policy.checkpoint`)
 evals/                     before and after
 summary.json               written last: a run without it is unfinished
@@ -11,16 +13,18 @@ summary.json               written last: a run without it is unfinished
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
 from trainer.config import ConfigurationError, TrainConfig, to_yaml
-from trainer.records import METRICS_FILE, SUMMARY_FILE, StepRecord, read_steps, to_json
+from trainer.records import METRICS_FILE, SUMMARY_FILE, RolloutRecord, StepRecord, read_steps, to_json
 
 RECORD_FILE = "run.json"
+_KEPT_EVERY = 10  # steps between the completions written to completions.jsonl
+_KEPT = 4  # completions written then
 
 
 def fingerprint(config: TrainConfig) -> str:
@@ -108,6 +112,14 @@ class RunDirectory:
     def append_step(self, record: StepRecord) -> None:
         with (self.path / METRICS_FILE).open("a", encoding="utf-8") as lines:
             lines.write(to_json(record) + "\n")
+
+    def keep_rollouts(self, rollouts: Sequence[RolloutRecord]) -> None:
+        """Writes a few completions of the first step and of every tenth behind it."""
+        if rollouts[0].step % _KEPT_EVERY != 1:
+            return
+        with (self.path / "completions.jsonl").open("a", encoding="utf-8") as lines:
+            for rollout in rollouts[:: max(1, len(rollouts) // _KEPT)]:
+                lines.write(to_json(rollout) + "\n")
 
     def read_steps(self) -> list[StepRecord]:
         return read_steps(self.path / METRICS_FILE)

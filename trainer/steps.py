@@ -1,145 +1,82 @@
-"""One optimizer step seen from outside: completions to rewards, and what is written down."""
+"""One step seen from outside: what the optimizer, the grader and the clock say, as records."""
 
+import math
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from policy.sampling import Completion
-from policy.tokenizer import END_OF_TURN
-from reward_client.api import Outcome, Sample, Score
-from tasks.api import Example
-from tasks.sample import to_sample
+from reward_client.api import Failure, Outcome, Score
 from trainer.config import TrainConfig
-from trainer.records import StepRecord
-from trainer.rewards import GradedBatch, clean_completion, to_batch, zero_variance_share
-from trainer.run_directory import RunDirectory
-from trainer.tunix_adapter import StepResult
-
-STOP_MARKS = (END_OF_TURN, "<eos>")
-_KEPT_EVERY = 10  # steps between the completions written to completions.jsonl
-_KEPT = 4  # completions written then
-
-
-class Scorer(Protocol):
-    """The part of `reward_client.client.RewardClient` that training uses."""
-
-    def score(self, samples: Sequence[Sample], *, timeout_s: float) -> Sequence[Outcome]: ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Graded:
-    examples: list[Example]
-    completions: list[Completion]
-    batch: GradedBatch
-    wait_s: float
+from trainer.grading import to_samples
+from trainer.groups import GradedGroup, Learned
+from trainer.records import RolloutRecord, StepRecord
+from trainer.rewards import to_batch
+from trainer.tunix_learner import StepResult
 
 
 class StepRecorder:
-    """Grades the completions of a step, then joins grades and optimizer into a `StepRecord`."""
+    """Turns step results into records, and keeps the time of a run across resumes."""
 
     def __init__(
         self,
         *,
         config: TrainConfig,
-        example_at: Callable[[int], Example],
-        scorer: Scorer,
-        run: RunDirectory,
+        prompt_hash: str,
         learning_rate: Callable[[int], float],
         show: Callable[[StepRecord], None],
+        keep: Callable[[Sequence[RolloutRecord]], None],
         elapsed_s: float,
     ) -> None:
         self._config = config
-        self._example_at = example_at
-        self._scorer = scorer
-        self._run = run
+        self._prompt_hash = prompt_hash
         self._learning_rate = learning_rate
         self._show = show
+        self._keep = keep
         self._began = time.monotonic() - elapsed_s
         self._step_began = time.monotonic()
-        self._calls = 0
-        self._graded: _Graded | None = None
-
-    def grade(self, rows: Sequence[int], completions: Sequence[Completion]) -> np.ma.MaskedArray:
-        """Sends the completions of one step in one call; rewards [completions], masked where none exists.
-
-        Raises:
-            trainer.rewards.TooManyFailuresError: too few came back with a score.
-            reward_client.api.RewardClientError: the call could not be completed.
-        """
-        examples = [self._example_at(row) for row in rows]
-        samples = [
-            to_sample(
-                example,
-                clean_completion(completion.text, STOP_MARKS),
-                sample_id=f"{row}-{number}",
-                group_id=str(row),
-            )
-            for number, (row, example, completion) in enumerate(zip(rows, examples, completions, strict=True))
-        ]
-        began = time.monotonic()
-        outcomes = self._scorer.score(samples, timeout_s=self._config.rewards.timeout_s)
-        wait_s = time.monotonic() - began
-        batch = to_batch(outcomes, max_failed_share=self._config.rewards.max_failed_share)
-        self._graded = _Graded(examples=examples, completions=list(completions), batch=batch, wait_s=wait_s)
-        self._keep(samples, outcomes)
-        return batch.rewards
 
     def on_step(self, result: StepResult) -> None:
-        """Writes and shows the record of the step whose completions were graded last."""
-        assert self._graded is not None
+        """Shows the record of a step, and hands on those of its completions."""
         now = time.monotonic()
-        record = _record(
+        record = step_record(
             result,
-            self._graded,
             config=self._config,
-            learning_rate=self._learning_rate(result.step - 1),
+            prompt_hash=self._prompt_hash,
+            learning_rate=self._learning_rate((result.step - 1) * self._config.grpo.iterations),
             step_s=now - self._step_began,
             elapsed_s=now - self._began,
         )
         self._step_began = now
-        self._run.append_step(record)
         self._show(record)
-
-    def _keep(self, samples: Sequence[Sample], outcomes: Sequence[Outcome]) -> None:
-        self._calls += 1
-        if self._calls % _KEPT_EVERY != 1:
-            return
-        for sample, outcome in list(zip(samples, outcomes, strict=True))[:: max(1, len(samples) // _KEPT)]:
-            result = outcome.result
-            told = (
-                {"score": result.value, "verdict": result.verdict, "explanation": result.explanation}
-                if isinstance(result, Score)
-                else {"failure": result.kind, "explanation": result.message}
-            )
-            row = {"sample_id": sample.sample_id, "reward": sample.reward, "prompt": sample.prompt}
-            self._run.append("completions.jsonl", {**row, "completion": sample.completion, **told})
+        self._keep(rollout_records(result))
 
 
-def _record(
+def step_record(
     result: StepResult,
-    graded: _Graded,
     *,
     config: TrainConfig,
+    prompt_hash: str,
     learning_rate: float,
     step_s: float,
     elapsed_s: float,
 ) -> StepRecord:
-    batch, completions = graded.batch, graded.completions
-    by_domain: dict[str, list[float]] = defaultdict(list)
-    scored = ~np.ma.getmaskarray(batch.rewards)
-    for example, reward, is_scored in zip(graded.examples, batch.rewards.data, scored, strict=True):
-        if is_scored:
-            by_domain[example.domain.value].append(float(reward))
-    lengths = [len(completion.tokens) for completion in completions]
+    """Joins what is known of a step."""
+    learned = result.learned
+    outcomes = [outcome for item in learned for outcome in item.graded.outcomes]
+    completions = [completion for item in learned for completion in item.graded.group.completions]
+    domains = [_domain(item.graded) for item in learned for _ in item.graded.outcomes]
+    batch = to_batch(outcomes)
+    lengths = np.ma.masked_array([len(completion.tokens) for completion in completions])
+    verdicts = (outcome.result.verdict for outcome in outcomes if isinstance(outcome.result, Score))
     return StepRecord(
         step=result.step,
         steps=config.steps,
         reward=float(batch.rewards.mean()),
-        reward_by_domain={domain: float(np.mean(values)) for domain, values in sorted(by_domain.items())},
+        reward_by_domain=_means(domains, batch.rewards),
         format_rate=float(batch.format.mean()),
         correctness=float(batch.correctness.mean()),
         kl=result.kl,
@@ -147,12 +84,102 @@ def _record(
         grad_norm=result.grad_norm,
         learning_rate=learning_rate,
         completions=len(completions),
-        completion_tokens=sum(lengths),
-        completion_length=float(np.mean(lengths)),
+        completion_tokens=int(lengths.sum()),
+        completion_length=float(lengths.mean()),
         truncated_share=float(np.mean([completion.truncated for completion in completions])),
-        zero_variance_share=zero_variance_share(batch.rewards, config.grpo.group_size),
-        failures=dict(Counter(batch.failures)),
-        reward_wait_s=graded.wait_s,
+        zero_variance_share=float(np.mean([not item.graded.teaches for item in learned])),
+        failures=batch.failures,
+        reward_wait_s=result.seconds["rewards"],
         step_s=step_s,
         elapsed_s=elapsed_s,
+        prompt_hash=prompt_hash,
+        format_by_domain=_means(domains, batch.format),
+        correctness_by_domain=_means(domains, batch.correctness),
+        length_by_domain=_means(domains, lengths),
+        truncated_by_domain=_truncated(domains, completions),
+        verdicts=dict(Counter(verdicts)),
+        entropy=result.entropy,
+        clip_share=result.clip_share,
+        seconds=dict(result.seconds),
+        completions_in_loss=int(sum(item.in_loss.sum() for item in learned)),
+        groups_few_scores=sum(_scores(item.graded) < 2 for item in learned),
+        groups_drawn=len(result.batch.asked),
+        groups_without_variance=sum(not graded.teaches for graded in result.batch.asked),
+        data_position=result.batch.data_state["places"]["next_index"],
+        updates=result.step * config.grpo.iterations,
     )
+
+
+def rollout_records(result: StepResult) -> list[RolloutRecord]:
+    """Describes every completion that the step trained on, in the order of the batch."""
+    return [record for item in result.learned for record in _group_records(result.step, item)]
+
+
+def _group_records(step: int, learned: Learned) -> Iterable[RolloutRecord]:
+    graded = learned.graded
+    group = graded.group
+    samples = to_samples(group)
+    for number, (sample, completion, outcome) in enumerate(
+        zip(samples, group.completions, graded.outcomes, strict=True)
+    ):
+        yield RolloutRecord(
+            step=step,
+            sample_id=sample.sample_id,
+            group_id=sample.group_id,
+            example_id=group.draw.example.example_id,
+            domain=_domain(graded),
+            reward=sample.reward,
+            prompt=sample.prompt,
+            completion=sample.completion,
+            tokens=len(completion.tokens),
+            truncated=completion.truncated,
+            advantage=float(learned.advantages[number]),
+            in_loss=bool(learned.in_loss[number]),
+            reward_version=outcome.reward_version,
+            **_told(outcome),
+        )
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    match outcome.result:
+        case Failure(kind=kind, message=message):
+            return {
+                "score": math.nan,
+                "components": {},
+                "verdict": "",
+                "failure": kind,
+                "explanation": message,
+            }
+        case Score() as score:
+            return {
+                "score": score.value,
+                "components": dict(score.components),
+                "verdict": score.verdict,
+                "failure": "",
+                "explanation": score.explanation,
+            }
+
+
+def _domain(graded: GradedGroup) -> str:
+    return graded.group.draw.example.domain.value
+
+
+def _scores(graded: GradedGroup) -> int:
+    return sum(isinstance(outcome.result, Score) for outcome in graded.outcomes)
+
+
+def _means(domains: Sequence[str], values: np.ma.MaskedArray) -> Mapping[str, float]:
+    """Averages by domain over what is not masked; a domain with nothing is absent."""
+    by_domain: dict[str, list[float]] = defaultdict(list)
+    for domain, value, absent in zip(domains, values.data, np.ma.getmaskarray(values), strict=True):
+        if not absent:
+            by_domain[domain].append(float(value))
+    return {domain: float(np.mean(found)) for domain, found in sorted(by_domain.items())}
+
+
+def _truncated(domains: Sequence[str], completions: Sequence[Completion]) -> Mapping[str, int]:
+    counts = Counter(dict.fromkeys(sorted(set(domains)), 0))
+    counts.update(
+        domain for domain, completion in zip(domains, completions, strict=True) if completion.truncated
+    )
+    return dict(counts)

@@ -1,12 +1,12 @@
 """The assembly of a run: data, warm start, evaluation, GRPO, evaluation, summary.
 
 Each phase leaves its result in the run's directory, so that a run that was stopped goes
-on behind the last phase, and within GRPO from the last checkpoint.
+on behind the last phase, and within warm start and GRPO from the last checkpoint. What a
+step does is in `trainer.tunix_learner`.
 """
 
 import contextlib
 import signal
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,27 +15,33 @@ from types import FrameType
 import jax
 import numpy as np
 
-from policy.gemma import Gemma3, make_mesh
+from policy.gemma import make_mesh
 from policy.lora import LoraShape, apply_lora, save_lora
 from policy.sampling import GenerationShape, Generator
 from policy.tokenizer import Tokenizer
 from reward_client.api import RewardClientError
-from tasks.api import Example
+from tasks.api import Domain
 from tasks.mixing import Mixture
 from tasks.prompts import PromptTemplate
-from trainer.accounts import run_record, summarise
+from trainer.accounts import checkpoint_record, run_record, summarise
 from trainer.base import fits, prepare_base, prepare_tokenizer, template_of
-from trainer.config import TrainConfig
+from trainer.config import ConfigurationError, TrainConfig
 from trainer.data import Rows, choose_rows, load_rows, mix, without_domain
+from trainer.disco import Disco
+from trainer.draws import Draws
 from trainer.evaluation import Evaluation, evaluate, read_evaluation
+from trainer.experience import Experience, Sampler
+from trainer.grading import Grading, Scorer
+from trainer.phases import Phases
 from trainer.probe import Probed, probe
 from trainer.progress import Progress
-from trainer.records import Summary
+from trainer.records import StepRecord, Summary
 from trainer.report import write_summary
 from trainer.rewards import TooManyFailuresError
 from trainer.run_directory import RunDirectory
-from trainer.steps import Scorer, StepRecorder
-from trainer.tunix_adapter import Learner, StopRequestedError, batches, build_learner, learning_rate_schedule
+from trainer.steps import StepRecorder
+from trainer.tunix_adapter import Models, build_learner, learning_rate_schedule
+from trainer.tunix_learner import Learner, StopRequestedError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,16 +52,9 @@ class _Setup:
     run: RunDirectory
     scorer: Scorer
     progress: Progress
+    phases: Phases
     template: PromptTemplate
     mesh: jax.sharding.Mesh
-    seconds: dict[str, float]
-
-    @contextlib.contextmanager
-    def phase(self, name: str, total: int | None = None) -> Iterator[None]:
-        self.progress.phase(name, total)
-        began = time.monotonic()
-        yield
-        self.seconds[name] = time.monotonic() - began
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,13 +66,6 @@ class _Data:
     probed: Probed
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Models:
-    policy: Gemma3
-    reference: Gemma3
-    generator: Generator
-
-
 def train(config: TrainConfig, *, run: RunDirectory, scorer: Scorer, progress: Progress) -> Summary:
     """Runs or resumes the whole workflow and returns its summary.
 
@@ -81,24 +73,23 @@ def train(config: TrainConfig, *, run: RunDirectory, scorer: Scorer, progress: P
         StopRequestedError: the user asked to stop; the run can be resumed.
         reward_client.api.RewardClientError: no rewards; a checkpoint is kept.
         trainer.rewards.TooManyFailuresError: too few rewards; a checkpoint is kept.
-        policy.gemma.PolicyError, tasks.errors.TasksError: model or data cannot be had.
+        trainer.tunix_learner.NotFiniteError: the training broke down; the checkpoint before it is kept.
+        policy.errors.PolicyError, tasks.errors.TasksError: model or data cannot be had.
     """
-    began = time.monotonic()
     setup = _Setup(
         config=config,
         run=run,
         scorer=scorer,
         progress=progress,
+        phases=Phases(run, progress),
         template=template_of(config),
         mesh=make_mesh(fsdp=config.model.fsdp, tp=config.model.tp),
-        seconds={},
     )
     data = _prepare_data(setup)
     models = _prepare_models(setup, data)
     before = _evaluate("before", setup, data, models)
     resumed_from = _grpo(setup, data, models)
     after = _evaluate("after", setup, data, models)
-    setup.seconds["total"] = time.monotonic() - began
     summary = summarise(
         config,
         template=setup.template,
@@ -107,7 +98,7 @@ def train(config: TrainConfig, *, run: RunDirectory, scorer: Scorer, progress: P
         before=before,
         after=after,
         resumed_from=resumed_from,
-        seconds=setup.seconds,
+        seconds=setup.phases.seconds(),
     )
     write_summary(run.path, summary)
     return summary
@@ -115,7 +106,7 @@ def train(config: TrainConfig, *, run: RunDirectory, scorer: Scorer, progress: P
 
 def _prepare_data(setup: _Setup) -> _Data:
     config, template = setup.config, setup.template
-    with setup.phase("data"):
+    with setup.phases.phase("data"):
         # First what may have to be fetched, and so may fail.
         loaded = load_rows(config)
         tokenizer, base_dir = prepare_tokenizer(config, template, setup.run, examples=loaded.examples)
@@ -134,10 +125,13 @@ def _prepare_data(setup: _Setup) -> _Data:
     return _Data(tokenizer=tokenizer, base_dir=base_dir, rows=rows, mixture=mixture, probed=probed)
 
 
-def _prepare_models(setup: _Setup, data: _Data) -> _Models:
+def _prepare_models(setup: _Setup, data: _Data) -> Models:
     config = setup.config
     warm_steps = 0 if config.model.pretrained or setup.run.resumed else config.warm_start.steps
-    with setup.phase("warm start" if warm_steps else "load model", warm_steps or None):
+    with (
+        setup.phases.phase("warm start" if warm_steps else "load model", warm_steps or None),
+        _interrupt(setup.progress) as interrupted,
+    ):
         shown = 0
 
         def on_step(step: int, loss: float) -> None:
@@ -154,23 +148,23 @@ def _prepare_models(setup: _Setup, data: _Data) -> _Models:
             run=setup.run,
             mesh=setup.mesh,
             on_step=on_step,
+            stopping=interrupted,
         )
-        shape = LoraShape(rank=config.model.lora_rank, alpha=config.model.lora_alpha)
-        policy = apply_lora(base, shape, seed=config.seed, mesh=setup.mesh)
+        policy = apply_lora(base, _lora_shape(config), seed=config.seed, mesh=setup.mesh)
         generation = GenerationShape(
             rows=config.grpo.prompts * config.grpo.group_size,
             max_prompt_tokens=config.model.max_prompt_tokens,
             max_new_tokens=config.model.max_new_tokens,
         )
         generator = Generator(policy, data.tokenizer, generation, setup.mesh)
-    return _Models(policy=policy, reference=base, generator=generator)
+    return Models(policy=policy, reference=base, generator=generator)
 
 
-def _evaluate(name: str, setup: _Setup, data: _Data, models: _Models) -> Evaluation:
+def _evaluate(name: str, setup: _Setup, data: _Data, models: Models) -> Evaluation:
     done = read_evaluation(name, setup.run)
     if done is not None:
         return done
-    with setup.phase(f"evaluate {name}"):
+    with setup.phases.phase(f"evaluate {name}"):
         return evaluate(
             name,
             generator=models.generator,
@@ -182,59 +176,90 @@ def _evaluate(name: str, setup: _Setup, data: _Data, models: _Models) -> Evaluat
         )
 
 
-def _grpo(setup: _Setup, data: _Data, models: _Models) -> int:
+def _grpo(setup: _Setup, data: _Data, models: Models) -> int:
     """Trains the adapters and saves them; returns the step it resumed from, 0 for none."""
     config, run = setup.config, setup.run
-
-    def example_at(row: int) -> Example:
-        return data.mixture[row % len(data.mixture)]
-
-    schedule = learning_rate_schedule(config.grpo, config.steps)
-    earlier = run.read_steps()
-    with setup.phase("train", config.steps):
-        recorder = StepRecorder(
-            config=config,
-            example_at=example_at,
-            scorer=setup.scorer,
-            run=run,
-            learning_rate=lambda step: float(np.asarray(schedule(step))),
-            show=setup.progress.step,
-            elapsed_s=earlier[-1].elapsed_s if earlier else 0.0,
-        )
-        learner = build_learner(
-            policy=models.policy,
-            reference=models.reference,
-            generator=models.generator,
-            mesh=setup.mesh,
-            options=config.grpo,
-            steps=config.steps,
-            seed=config.seed,
-            checkpoints=run.checkpoints,
-            checkpoint_every=config.checkpoint_every,
-            grade=recorder.grade,
-            on_step=recorder.on_step,
-        )
+    with setup.phases.phase("train", config.steps):
+        learner = _learner(setup, data, models)
         resumed_from = learner.step
+        _check_restored(learner, setup, data)
         for record in run.keep_steps(resumed_from):
             setup.progress.step(record)
         if resumed_from:
             setup.progress.note(f"resumed from step {resumed_from} in {run.path}")
         if resumed_from < config.steps:
-            _train_steps(learner, setup, example_at)
-        shape = LoraShape(rank=config.model.lora_rank, alpha=config.model.lora_alpha)
-        save_lora(models.policy, shape, run.path / "lora", base=config.model.pretrained or "../base")
+            _train_steps(learner, setup.progress)
+        save_lora(
+            models.policy, _lora_shape(config), run.path / "lora", base=config.model.pretrained or "../base"
+        )
     return resumed_from
 
 
-def _train_steps(learner: Learner, setup: _Setup, example_at: Callable[[int], Example]) -> None:
-    config = setup.config
+def _learner(setup: _Setup, data: _Data, models: Models) -> Learner:
+    config, run = setup.config, setup.run
+    shares: dict[Domain, float] = {s.domain: s.rows / len(data.mixture) for s in data.mixture.report()}
+    schedule = learning_rate_schedule(config.grpo, config.steps)
+    earlier = run.read_steps()
 
-    def prompt_at(row: int) -> str:
-        return setup.template.render(example_at(row).prompt)
+    def experience_of(sampler: Sampler) -> Experience:
+        rewards = config.rewards
+        return Experience(
+            config=config,
+            draws=Draws(data.mixture, exhausted=config.data.exhausted, seed=config.seed),
+            sampler=sampler,
+            grading=Grading(setup.scorer, timeout_s=rewards.timeout_s, overlap=rewards.overlap),
+        )
 
-    with _stopping_on_interrupt(learner, setup.progress):
+    def show(record: StepRecord) -> None:
+        run.append_step(record)
+        setup.progress.step(record)
+        setup.phases.tick()
+
+    recorder = StepRecorder(
+        config=config,
+        prompt_hash=setup.template.hash,
+        learning_rate=lambda update: float(np.asarray(schedule(update))),
+        show=show,
+        keep=run.keep_rollouts,
+        elapsed_s=earlier[-1].elapsed_s if earlier else 0.0,
+    )
+    return build_learner(
+        config=config,
+        models=models,
+        mesh=setup.mesh,
+        prompt_of=lambda example: setup.template.render(example.prompt),
+        experience_of=experience_of,
+        disco=Disco(mode=config.rewards.disco, shares=shares),
+        checkpoints=run.checkpoints,
+        about=checkpoint_record(config, setup.template, data.probed),
+        on_step=recorder.on_step,
+    )
+
+
+def _check_restored(learner: Learner, setup: _Setup, data: _Data) -> None:
+    """Compares what a restored checkpoint was trained with to what there is now.
+
+    Raises:
+        ConfigurationError: another prompt template, on which the adapters would answer worse.
+    """
+    was = learner.restored
+    if was and was["prompt_hash"] != setup.template.hash:
+        raise ConfigurationError(
+            f"the checkpoint of step {learner.step} was trained on prompt template {was['prompt_hash']}, but "
+            f"this program renders {setup.template.hash}: go on with the program that began, or use --fresh"
+        )
+    for reward, version in data.probed.reward_versions.items():
+        before = was.get("reward_versions", {}).get(reward, version)
+        if before != version:
+            setup.progress.note(
+                f"reward {reward!r} changed since the checkpoint: {before} then, {version} now"
+            )
+
+
+def _train_steps(learner: Learner, progress: Progress) -> None:
+    with _interrupt(progress) as interrupted:
         try:
-            learner.train(batches(prompt_at, prompts=config.grpo.prompts, steps=config.steps))
+            learner.run(stopping=interrupted)
         except (StopRequestedError, RewardClientError, TooManyFailuresError):
             # These come between two updates, so that the weights are those of a whole step.
             learner.save()
@@ -243,17 +268,23 @@ def _train_steps(learner: Learner, setup: _Setup, example_at: Callable[[int], Ex
             learner.close()
 
 
+def _lora_shape(config: TrainConfig) -> LoraShape:
+    return LoraShape(rank=config.model.lora_rank, alpha=config.model.lora_alpha)
+
+
 @contextlib.contextmanager
-def _stopping_on_interrupt(learner: Learner, progress: Progress) -> Iterator[None]:
+def _interrupt(progress: Progress) -> Iterator[Callable[[], bool]]:
     """Makes the first Ctrl-C stop behind the present step, and the second at once."""
+    asked = False
 
     def request_stop(signal_number: int, frame: FrameType | None) -> None:
-        learner.stop_requested = True
+        nonlocal asked
+        asked = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
         progress.note("stopping after this step; press Ctrl-C again to stop at once")
 
     previous = signal.signal(signal.SIGINT, request_stop)
     try:
-        yield
+        yield lambda: asked
     finally:
         signal.signal(signal.SIGINT, previous)

@@ -1,19 +1,16 @@
-"""All that this project knows of Tunix's RL API (google-tunix 0.1.7, pinned).
+"""Builds the learner: all that this project knows of assembling Tunix (google-tunix 0.1.7, pinned).
 
 What is changed against Tunix's defaults, and why:
     rollout       `trainer.tunix_rollout`: a fresh key per call, and the stop mark is kept.
-    rewards       one call per optimizer step, with outcomes instead of floats; a missing
-                  reward is masked, where Tunix would count it as 0.
+    rewards       outcomes instead of floats, graded in the background (`trainer.tunix_learner`);
+                  a missing one is masked, where Tunix would count it as 0.
     advantages    masked completions are absent from their group (`trainer.rewards`).
-    KL            k3 (`low_var_kl`); the default, k1 in the loss, does not pull to the reference.
-    resume        the global step comes from the optimizer's step, because Tunix's last
-                  checkpoint carries no metadata.
-    steps         reported when they are done, where Tunix reports one step late; a run that
-                  is stopped or fails saves the last whole step.
+    loss          `trainer.tunix_loss`: k3 for KL; the default, k1, does not pull to the reference.
+    resume        step and data come from the checkpoint's own account.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,153 +19,137 @@ import jax
 import numpy as np
 import optax
 import orbax.checkpoint as ocp
-from tunix.rl import function_registry, reward_manager, rl_cluster
-from tunix.rl.grpo import grpo_learner
+from tunix.rl import rl_cluster
 from tunix.rl.rollout import base_rollout
 
 from policy.gemma import Gemma3
 from policy.sampling import Completion, Generator
-from trainer.config import GrpoOptions
-from trainer.rewards import group_advantages
+from tasks.api import Example
+from trainer.config import TrainConfig
+from trainer.disco import Disco
+from trainer.draws import Draw
+from trainer.experience import Experience, Sampler
+from trainer.groups import Group
+from trainer.options import GrpoOptions
+from trainer.tunix_learner import Learner, StepResult
+from trainer.tunix_loss import tunix_config
 from trainer.tunix_rollout import SeededRollout
-
-_NAME = "assay"  # under which our manager and estimator are registered with Tunix
-
-Grade = Callable[[Sequence[int], Sequence[Completion]], np.ma.MaskedArray]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StepResult:
-    """What the optimizer says of one step; `step` counts from 1."""
+class Models:
+    """The policy that is trained, the model before GRPO, and the policy's sampler."""
 
-    step: int
-    loss: float
-    kl: float
-    grad_norm: float
-
-
-class StopRequestedError(Exception):
-    """The user asked to stop; a checkpoint of the last whole step has been written."""
+    policy: Gemma3
+    reference: Gemma3
+    generator: Generator
 
 
-class _OutcomeRewardManager(reward_manager.AbstractRewardManager):
-    """Hands the completions of a step to one function; its masked rewards go on to the estimator."""
-
-    def __call__(
-        self, prompts: list[str], completions: list[str], *, row: np.ndarray, **_: Any
-    ) -> dict[str, Any]:
-        rewards = self.reward_fns[0](row)
-        if not isinstance(rewards, np.ma.MaskedArray) or rewards.shape != (len(completions),):
-            raise TypeError(
-                f"rewards: need a masked array of shape ({len(completions)},), got {rewards!r:.80}"
-            )
-        if not np.isfinite(rewards.compressed()).all():
-            raise ValueError("rewards: not finite; one such value would turn every weight into NaN")
-        return {"rewards": rewards, "log_metrics": {}}
-
-
-def _estimate(rewards: np.ma.MaskedArray, num_generations: int) -> np.ndarray:
-    return group_advantages(rewards, num_generations)
-
-
-class Learner(grpo_learner.GRPOLearner):
-    """GRPO that reports each step when it is done, and stops between steps when asked to."""
+class ClusterSampler:
+    """Samples groups with Tunix's rollout engine; completions end at their domain's budget."""
 
     def __init__(
-        self, *args: Any, rollout: SeededRollout, on_step: Callable[[StepResult], None], **kwargs: Any
+        self,
+        cluster: rl_cluster.RLCluster,
+        *,
+        config: TrainConfig,
+        generator: Generator,
+        prompt_of: Callable[[Example], str],
     ) -> None:
-        super().__init__(*args, **kwargs)
-        # Tunix's last checkpoint has no metadata, so `global_steps` would restart at 0.
-        self.rl_cluster.global_steps = self.rl_cluster.actor_trainer.train_steps
-        rollout.global_step = lambda: self.rl_cluster.global_steps
-        # Weights of rollout and trainer are one model: nothing to copy after a step.
-        self.should_sync_weights = False
-        self._on_step = on_step
-        self.stop_requested = False
+        self._cluster = cluster
+        self._config = config
+        self._tokenizer = generator.tokenizer
+        self._prompt_of = prompt_of
 
-    @property
-    def step(self) -> int:
-        """Optimizer steps done so far, those before a resume included."""
-        return self.rl_cluster.actor_trainer.train_steps
+    def sample(self, draws: Sequence[Draw], *, step: int, call: int) -> list[Group]:
+        """Completes each draw's prompt `group_size` times."""
+        size = self._config.grpo.group_size
+        rollout = self._cluster.rollout
+        assert isinstance(rollout, SeededRollout)
+        rollout.at(step=step, call=call)
+        prompts = [self._prompt_of(draw.example) for draw in draws for _ in range(size)]
+        output = self._cluster.generate(prompts)
+        completions = [self._completion(*each) for each in zip(output.text, output.tokens, strict=True)]
+        return [
+            Group(
+                draw=draw,
+                prompt_tokens=np.asarray(output.left_padded_prompt_tokens[number * size]),
+                completions=tuple(
+                    self._cut(completion, draw.example)
+                    for completion in completions[number * size : (number + 1) * size]
+                ),
+            )
+            for number, draw in enumerate(draws)
+        ]
 
-    def _run_mini_batch_step(self, *args: Any, **kwargs: Any) -> None:
-        super()._run_mini_batch_step(*args, **kwargs)
-        # Tunix keeps the newest metrics back until the next step; a run killed in between would lose them.
-        metrics = self.rl_cluster.actor_trainer._prev_buffered_train_metrics
-        assert metrics is not None
-        extra = {name: op(np.asarray(values)) for name, (values, op) in metrics.additional_metrics.items()}
-        result = StepResult(
-            step=self.step,
-            loss=float(np.asarray(metrics.loss)),
-            kl=float(np.asarray(extra["kl"])),
-            grad_norm=float(np.asarray(extra["grad_norm"])),
-        )
-        if not np.isfinite([result.loss, result.kl, result.grad_norm]).all():
-            self._forget(self.step)
-            raise FloatingPointError(f"step {self.step}: loss, KL or gradient is not finite: {result}")
-        self._on_step(result)
-        if self.stop_requested and self.step < (
-            self.rl_cluster.cluster_config.training_config.max_steps or 0
-        ):
-            raise StopRequestedError
+    def _completion(self, text: str, tokens: np.ndarray) -> Completion:
+        ids = tuple(int(token) for token in tokens)
+        return Completion(text=text, tokens=ids, truncated=not ids or ids[-1] not in self._tokenizer.stop_ids)
 
-    def save(self) -> None:
-        """Writes a checkpoint of the present step, if there is none yet."""
-        trainer = self.rl_cluster.actor_trainer
-        manager = trainer.checkpoint_manager
-        latest = manager.latest_step()
-        if self.step and (latest is None or latest < self.step):
-            manager.save(self.step, trainer.model, trainer.optimizer, save_only_lora_params=True, force=True)
-
-    def close(self) -> None:
-        """Waits for the checkpoints that are being written."""
-        self.rl_cluster.actor_trainer.checkpoint_manager.close()
-
-    def _forget(self, step: int) -> None:
-        """Deletes the checkpoint of a step whose update was not finite, so that a resume starts before it."""
-        manager = self.rl_cluster.actor_trainer.checkpoint_manager._checkpoint_manager
-        if manager is not None and manager.latest_step() == step:
-            manager.wait_until_finished()
-            manager.delete(step)
+    def _cut(self, completion: Completion, example: Example) -> Completion:
+        budget = self._config.model.budget(example.domain)
+        if len(completion.tokens) <= budget:
+            return completion
+        kept = completion.tokens[:budget]
+        return Completion(text=self._tokenizer.decode(list(kept)), tokens=kept, truncated=True)
 
 
 def build_learner(
     *,
-    policy: Gemma3,
-    reference: Gemma3,
-    generator: Generator,
+    config: TrainConfig,
+    models: Models,
     mesh: jax.sharding.Mesh,
-    options: GrpoOptions,
-    steps: int,
-    seed: int,
+    prompt_of: Callable[[Example], str],
+    experience_of: Callable[[Sampler], Experience],
+    disco: Disco,
     checkpoints: Path,
-    checkpoint_every: int,
-    grade: Grade,
+    about: Mapping[str, Any],
     on_step: Callable[[StepResult], None],
 ) -> Learner:
-    """Wires model, rollout, rewards and optimizer; restores the newest checkpoint if there is one."""
-    function_registry.register_reward_manager(_NAME)(_OutcomeRewardManager)
-    function_registry.register_advantage_estimator(_NAME)(_estimate)
+    """Wires model, rollout, experience and optimizer; restores the newest checkpoint if there is one.
+
+    `about` is written into every checkpoint beside step and data position.
+    """
+    cluster = rl_cluster.RLCluster(
+        actor=models.policy,
+        reference=models.reference,
+        tokenizer=models.generator.tokenizer.backend,
+        cluster_config=_cluster_config(config, models.generator, mesh, checkpoints),
+    )
+    sampler = ClusterSampler(cluster, config=config, generator=models.generator, prompt_of=prompt_of)
+    return Learner(
+        rl_cluster=cluster,
+        algo_config=tunix_config(config.grpo),
+        options=config.grpo,
+        steps=config.steps,
+        experience=experience_of(sampler),
+        disco=disco,
+        length=config.model.max_new_tokens,
+        about=about,
+        on_step=on_step,
+    )
+
+
+def _cluster_config(
+    config: TrainConfig, generator: Generator, mesh: jax.sharding.Mesh, checkpoints: Path
+) -> rl_cluster.ClusterConfig:
+    options, limits, roles = config.grpo, config.model, rl_cluster.Role
     micro = options.micro_prompts or options.prompts
-    limits = generator.shape
-    roles = rl_cluster.Role
+    updates = config.steps * options.iterations
     # Tunix takes a partial too; its annotation does not say so.
-    engine: Any = functools.partial(SeededRollout, generator=generator, seed=seed)
-    config = rl_cluster.ClusterConfig(
+    engine: Any = functools.partial(SeededRollout, generator=generator, seed=config.seed)
+    return rl_cluster.ClusterConfig(
         role_to_mesh={roles.ACTOR: mesh, roles.REFERENCE: mesh, roles.ROLLOUT: mesh},
         rollout_engine=engine,
         training_config=rl_cluster.RLTrainingConfig(
-            actor_optimizer=make_optimizer(options, steps),
-            eval_every_n_steps=steps + 1,
-            max_steps=steps,
+            actor_optimizer=make_optimizer(options, config.steps),
+            eval_every_n_steps=updates + 1,
+            max_steps=updates,
             mini_batch_size=options.prompts,
             train_micro_batch_size=micro,
-            # One sampler call and one reward call per optimizer step.
-            rollout_micro_batch_size=options.prompts,
-            compute_logps_micro_batch_size=micro,
             checkpoint_root_directory=str(checkpoints.absolute()),
             checkpointing_options=ocp.CheckpointManagerOptions(
-                save_interval_steps=checkpoint_every, max_to_keep=2
+                save_interval_steps=config.checkpoint_every * options.iterations, max_to_keep=2
             ),
             pbar_description=None,
         ),
@@ -180,36 +161,17 @@ def build_learner(
             eos_tokens=list(generator.tokenizer.stop_ids),
         ),
     )
-    cluster = rl_cluster.RLCluster(
-        actor=policy, reference=reference, tokenizer=generator.tokenizer.backend, cluster_config=config
-    )
-    rollout = cluster.rollout
-    assert isinstance(rollout, SeededRollout)
-    algorithm = grpo_learner.GRPOConfig(
-        advantage_estimator=_NAME,
-        reward_manager=_NAME,
-        num_generations=options.group_size,
-        num_iterations=1,
-        beta=options.beta,
-        kl_loss_mode="low_var_kl",
-    )
-    return Learner(
-        rl_cluster=cluster,
-        algo_config=algorithm,
-        reward_fns=[lambda rows: grade([int(row) for row in rows], rollout.completions)],
-        rollout=rollout,
-        on_step=on_step,
-    )
 
 
 def learning_rate_schedule(options: GrpoOptions, steps: int) -> optax.Schedule:
-    """Returns warm-up and cosine decay to a tenth; a function of the steps done."""
-    warmup = max(1, round(options.warmup_share * steps))
+    """Returns warm-up and cosine decay to a tenth; a function of the updates done."""
+    updates = steps * options.iterations
+    warmup = max(1, round(options.warmup_share * updates))
     return optax.warmup_cosine_decay_schedule(
         init_value=options.learning_rate / 10,
         peak_value=options.learning_rate,
         warmup_steps=warmup,
-        decay_steps=max(steps, warmup + 1),
+        decay_steps=max(updates, warmup + 1),
         end_value=options.learning_rate / 10,
     )
 
@@ -220,14 +182,3 @@ def make_optimizer(options: GrpoOptions, steps: int) -> optax.GradientTransforma
         optax.clip_by_global_norm(options.clip_norm),
         optax.adamw(learning_rate_schedule(options, steps), b2=0.99, weight_decay=options.weight_decay),
     )
-
-
-def batches(prompt_at: Callable[[int], str], *, prompts: int, steps: int) -> Iterable[dict[str, Any]]:
-    """Yields a batch a step: rendered prompts and their positions in the mixture, both one-dimensional.
-
-    On resume Tunix skips the batches of the steps already done, so the position in the
-    data is a function of the step.
-    """
-    for step in range(steps):
-        rows = range(step * prompts, (step + 1) * prompts)
-        yield {"prompts": np.array([prompt_at(row) for row in rows]), "row": np.array(rows)}

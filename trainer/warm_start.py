@@ -13,12 +13,14 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import orbax.checkpoint as ocp
 from flax import nnx
 from tunix.sft import utils as sft_utils
 
@@ -37,6 +39,9 @@ class TokenBatch:
     tokens: np.ndarray
     targets: np.ndarray
 
+
+_KEPT_EVERY = 100  # steps between checkpoints: seconds of work, a few megabytes
+_SHOWN_EVERY = 20
 
 # Ways to break the format gate. The tag is taken out of an otherwise right reply.
 _BREAKAGES = ("</answer>", "<answer>", "</reasoning>", "<reasoning>")
@@ -84,9 +89,10 @@ def demonstrations(
     options: WarmStartOptions,
     *,
     length: int,
+    first: int,
 ) -> Iterator[TokenBatch]:
-    """Yields the batches of the warm start."""
-    for step in range(options.steps):
+    """Yields the batches of the warm start from step `first` (from 0) on."""
+    for step in range(first, options.steps):
         drawn = [teacher.draw(step * options.batch + row) for row in range(options.batch)]
         yield encode(
             [(template.render(example.prompt), text) for example, text in drawn], tokenizer, length=length
@@ -95,20 +101,53 @@ def demonstrations(
 
 def train(
     model: Gemma3,
-    data: Iterator[TokenBatch],
+    data_from: Callable[[int], Iterator[TokenBatch]],
     options: WarmStartOptions,
     *,
     mesh: jax.sharding.Mesh,
+    directory: Path,
+    stopping: Callable[[], bool],
     on_step: Callable[[int, float], None],
-) -> None:
-    """Trains all weights of `model` in place on next-token loss; calls `on_step(step, loss)`."""
+) -> bool:
+    """Trains all weights of `model` in place on next-token loss; calls `on_step(step, loss)`.
+
+    Weights and optimizer are kept in `directory` every hundred steps and when `stopping` says so,
+    and a later call goes on from there to the same numbers.
+
+    Returns:
+        Whether all steps are done.
+    """
+    optimizer = _optimizer(options)
+    graph, state = nnx.split(model)
+    optimizer_state = optimizer.init(state)
+    step_function = _step_function(graph, optimizer)
+    kept = ocp.CheckpointManagerOptions(save_interval_steps=_KEPT_EVERY, max_to_keep=1)
+    with on(mesh), ocp.CheckpointManager(directory.absolute(), options=kept) as manager:
+        done = manager.latest_step() or 0
+        if done:
+            arrays = ocp.args.StandardRestore((state, optimizer_state))  # pyright: ignore[reportCallIssue]
+            state, optimizer_state = manager.restore(done, args=arrays)
+        for step, batch in enumerate(data_from(done), start=done + 1):
+            state, optimizer_state, loss = step_function(state, optimizer_state, batch.tokens, batch.targets)
+            if step % _SHOWN_EVERY == 0 or step == options.steps:
+                on_step(step, float(loss))
+            stop = stopping() and step < options.steps
+            arrays = ocp.args.StandardSave((state, optimizer_state))  # pyright: ignore[reportCallIssue]
+            manager.save(step, args=arrays, force=stop)
+            if stop:
+                return False
+    nnx.update(model, state)
+    return True
+
+
+def _optimizer(options: WarmStartOptions) -> optax.GradientTransformation:
     schedule = optax.warmup_cosine_decay_schedule(
         0.0, options.learning_rate, options.steps // 20 + 1, options.steps
     )
-    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=0.01))
-    graph, state = nnx.split(model)
-    optimizer_state = optimizer.init(state)
+    return optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=0.01))
 
+
+def _step_function(graph: Any, optimizer: optax.GradientTransformation) -> Any:
     def loss_of(weights: Any, tokens: jax.Array, targets: jax.Array) -> jax.Array:
         mask = tokens != PAD_ID
         logits, _ = nnx.merge(graph, weights)(
@@ -124,10 +163,4 @@ def train(
         changes, moments = optimizer.update(gradient, moments, weights)
         return optax.apply_updates(weights, changes), moments, loss
 
-    step_function = jax.jit(update, donate_argnums=(0, 1))
-    with on(mesh):
-        for step, batch in enumerate(data, start=1):
-            state, optimizer_state, loss = step_function(state, optimizer_state, batch.tokens, batch.targets)
-            if step % 20 == 0 or step == options.steps:
-                on_step(step, float(loss))
-    nnx.update(model, state)
+    return jax.jit(update, donate_argnums=(0, 1))

@@ -122,16 +122,16 @@ def test_every_rollout_call_has_a_key_of_its_own() -> None:
             keys.append(tuple(np.asarray(jax.random.key_data(key)).tolist()))
             raise StopIteration
 
-    def call(rollout: tunix_rollout.SeededRollout, step: int) -> None:
-        rollout.global_step = lambda: step
+    def call(rollout: tunix_rollout.SeededRollout, step: int, number: int) -> None:
+        rollout.at(step=step, call=number)
         with pytest.raises(StopIteration):
             rollout.generate(["p"], tunix_rollout.base_rollout.RolloutConfig())
 
     rollout = tunix_rollout.SeededRollout(rollout_actor=None, generator=Recorder(), seed=1)
-    for step in (0, 0, 1, 1, 2):
-        call(rollout, step)
+    for step, number in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 0)):
+        call(rollout, step, number)
     resumed = tunix_rollout.SeededRollout(rollout_actor=None, generator=Recorder(), seed=1)
-    call(resumed, 2)
+    call(resumed, 2, 0)
 
     assert len(set(keys[:5])) == 5
     assert keys[5] == keys[4]
