@@ -1,8 +1,10 @@
 """Work in progress, shared: equal samples in flight are graded once.
 
-A flight is one piece of queued grading. Calls board it and leave it; when the last one
-has left (answered, out of time, cancelled) the work is cancelled, and with it the
-worker or program below. No flight outlives the table that owns it.
+A flight is one piece of queued grading. It waits in its lane without a task of its own,
+takes off when it gets a slot, and lands with a score or a failure. Calls board it and
+leave it; when the last one has left (answered, out of time, cancelled) it is given up:
+taken out of the queue, or cancelled together with the worker or program below. No flight
+outlives the table that owns it.
 """
 
 import asyncio
@@ -15,7 +17,7 @@ from typing import Self
 from reward_server.api import Failure, FailureKind, Grade, Score
 from reward_server.cache import Key
 from reward_server.fair import Caller
-from reward_server.lanes import Lane
+from reward_server.lanes import Lane, Slot
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +27,13 @@ class Landed:
     result: Score | Failure
     queue_ms: float
     grade_ms: float
+
+
+GIVEN_UP = Landed(
+    result=Failure(kind=FailureKind.CANCELLED, message="the server stopped; send the sample again"),
+    queue_ms=0.0,
+    grade_ms=0.0,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,40 +52,73 @@ class Plan:
 
 
 class Flight:
-    """One piece of queued grading and how many calls wait for it."""
+    """One piece of queued grading and who waits for it, on a place already reserved in its lane."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.passengers = 0
+    def __init__(self, plan: Plan, on_end: Callable[[Landed | BaseException], None]) -> None:
         self._plan = plan
-        self._begun = False
-        self.task = asyncio.create_task(self._fly())
-        self.task.add_done_callback(self._settle)
+        self._on_end = on_end
+        self._passengers = 0
+        self._waiting: list[Callable[[], None]] = []
+        self._ended: Landed | BaseException | None = None
+        self._task: asyncio.Task[Landed] | None = None
+        self._ticket = plan.lane.queue(plan.caller, self._take_off)
 
-    async def _fly(self) -> Landed:
-        self._begun = True
-        async with self._plan.lane.slot(self._plan.caller):
-            started = time.perf_counter()
-            result = await self._plan.judge(self._plan.work)
-            ended = time.perf_counter()
-        queue_ms = (started - self._plan.arrived) * 1e3
-        return Landed(result=result, queue_ms=queue_ms, grade_ms=(ended - started) * 1e3)
+    def board(self, on_landed: Callable[[], None]) -> None:
+        """Take a passenger on; `on_landed` is called when the flight has ended."""
+        self._passengers += 1
+        self._waiting.append(on_landed)
 
-    def _settle(self, task: asyncio.Task[Landed]) -> None:
-        # A task cancelled before its first step never runs its body, so its place is still reserved.
-        if not self._begun:
-            self._plan.lane.release(1)
-        # A reward's coroutine that got no slot was never awaited.
-        if asyncio.iscoroutine(self._plan.work):
-            self._plan.work.close()
+    def leave(self) -> bool:
+        """Take a passenger off; say whether he was the last, and so the flight is given up."""
+        self._passengers -= 1
+        if not self._passengers:
+            self.give_up()
+        return not self._passengers
+
+    def give_up(self) -> None:
+        """End the flight, unless it has ended: at once while it waits, or as soon as its work lets go."""
+        if self._task is not None:
+            self._task.cancel()
+        elif self._ended is None and self._plan.lane.withdraw(self._ticket):
+            self._end(GIVEN_UP)
+
+    @property
+    def task(self) -> asyncio.Task[Landed] | None:
+        """What runs, once the flight has taken off."""
+        return self._task
 
     def landed(self) -> Landed | None:
         """Return the result, or None while there is none."""
-        if not self.task.done():
-            return None
-        if self.task.cancelled():
-            failure = Failure(kind=FailureKind.CANCELLED, message="the server stopped; send the sample again")
-            return Landed(result=failure, queue_ms=0.0, grade_ms=0.0)
-        return self.task.result()
+        if isinstance(self._ended, BaseException):
+            raise self._ended  # a defect of the server, for the call to report
+        return self._ended
+
+    def _take_off(self, slot: Slot) -> None:
+        def settle(task: asyncio.Task[Landed]) -> None:
+            slot.give_back()
+            self._end(GIVEN_UP if task.cancelled() else task.exception() or task.result())
+
+        self._task = asyncio.create_task(self._fly(slot))
+        # Not in the task itself: one that is cancelled before its first step never runs.
+        self._task.add_done_callback(settle)
+
+    async def _fly(self, slot: Slot) -> Landed:
+        slot.hold()
+        started = time.perf_counter()
+        result = await self._plan.judge(self._plan.work)
+        ended = time.perf_counter()
+        queue_ms = (started - self._plan.arrived) * 1e3
+        return Landed(result=result, queue_ms=queue_ms, grade_ms=(ended - started) * 1e3)
+
+    def _end(self, ended: Landed | BaseException) -> None:
+        self._ended = ended
+        # A reward's coroutine that got no slot was never awaited.
+        if asyncio.iscoroutine(self._plan.work):
+            self._plan.work.close()
+        self._on_end(ended)
+        for on_landed in self._waiting:
+            on_landed()
+        self._waiting.clear()
 
 
 class Flights:
@@ -84,11 +126,11 @@ class Flights:
 
     def __init__(self) -> None:
         self._by_key: dict[Key, Flight] = {}
-        self._tasks: set[asyncio.Task[Landed]] = set()
+        self._flights: set[Flight] = set()
         self.shared = 0  # samples that boarded a flight that was already in the air
 
     def __len__(self) -> int:
-        return len(self._tasks)
+        return len(self._flights)
 
     def find(self, key: Key | None) -> Flight | None:
         flight = None if key is None else self._by_key.get(key)
@@ -97,27 +139,24 @@ class Flights:
 
     def start(self, key: Key | None, plan: Plan, on_landed: Callable[[Landed], None]) -> Flight:
         """Queue the work on a place already reserved in its lane; a key of None is never shared."""
-        flight = Flight(plan)
-        self._tasks.add(flight.task)
+
+        def ended(how: Landed | BaseException) -> None:
+            self._flights.discard(flight)
+            self._forget(key, flight)
+            if isinstance(how, Landed) and how is not GIVEN_UP:
+                on_landed(how)
+
+        flight = Flight(plan, ended)
+        self._flights.add(flight)
         if key is not None:
             self._by_key[key] = flight
-
-        def ended(task: asyncio.Task[Landed]) -> None:
-            self._tasks.discard(task)
-            self._forget(key, flight)
-            if not task.cancelled() and task.exception() is None:
-                on_landed(task.result())
-
-        flight.task.add_done_callback(ended)
         return flight
 
     def leave(self, key: Key | None, flight: Flight) -> None:
-        """Take one passenger off; the last one to leave cancels what is unfinished."""
-        flight.passengers -= 1
-        if flight.passengers == 0 and not flight.task.done():
+        """Take one passenger off; the last one to leave gives up what is unfinished."""
+        if flight.leave():
             # Forgotten at once, so that no new caller boards a flight that is being cancelled.
             self._forget(key, flight)
-            flight.task.cancel()
 
     def _forget(self, key: Key | None, flight: Flight) -> None:
         if key is not None and self._by_key.get(key) is flight:
@@ -129,7 +168,7 @@ class Flights:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        running = [flight.task for flight in self._flights if flight.task is not None]
+        for flight in tuple(self._flights):
+            flight.give_up()
+        await asyncio.gather(*running, return_exceptions=True)

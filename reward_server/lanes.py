@@ -5,12 +5,11 @@ those it does not need. Waiting is bounded, and fair between calls (see `fair`);
 is bounded by `slots`, but for work that turned out to be slow and makes room for others.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 
 from reward_server.errors import OverloadedError
-from reward_server.fair import Caller, FairQueue
+from reward_server.fair import Caller, FairQueue, Ticket
 
 # What a refused caller is told to wait; its own back-off grows from there.
 RETRY_AFTER_S = 1.0
@@ -19,19 +18,20 @@ RETRY_AFTER_S = 1.0
 class Slot:
     """A place to run, given back once: at the end, or before it to let others in."""
 
-    def __init__(self, lane: "Lane", queue: FairQueue) -> None:
-        self._lane = lane
-        self._queue = queue
-        self._held = True
+    def __init__(self, give_back: Callable[[], None]) -> None:
+        self._give_back: Callable[[], None] | None = give_back
+
+    def hold(self) -> None:
+        """Run the present task on this slot."""
+        _held.set(self)
 
     def give_back(self) -> None:
-        if self._held:
-            self._held = False
-            self._lane.busy -= 1
-            self._queue.release()
+        if self._give_back is not None:
+            give_back, self._give_back = self._give_back, None
+            give_back()
 
 
-# The slot that the present task runs on.
+# The slot that the present task runs on; it goes with the task through every reward.
 _held: ContextVar[Slot | None] = ContextVar("held", default=None)
 
 
@@ -47,10 +47,15 @@ class Lane:
     def __init__(self, name: str, *, slots: int, bound: int) -> None:
         self.name = name
         self.slots = slots
-        self.busy = 0  # how many slots are held
         self._bound = bound
         self._queue = FairQueue(slots)
         self._waiting = 0
+        self._busy = 0
+
+    @property
+    def busy(self) -> int:
+        """How many slots are held."""
+        return self._busy
 
     @property
     def waiting(self) -> int:
@@ -75,18 +80,24 @@ class Lane:
         """Give back places that were reserved and will not be used."""
         self._waiting -= count
 
-    @asynccontextmanager
-    async def slot(self, caller: Caller) -> AsyncGenerator[None]:
-        """Wait for a slot on a reserved place, then hold it."""
-        try:
-            await self._queue.acquire(caller)
-        finally:
+    def queue(self, caller: Caller, start: Callable[[Slot], None]) -> Ticket:
+        """Wait on a reserved place; `start` is called with a slot, now or later."""
+
+        def started() -> None:
             self._waiting -= 1
-        self.busy += 1
-        slot = Slot(self, self._queue)
-        before = _held.set(slot)
-        try:
-            yield
-        finally:
-            _held.reset(before)
-            slot.give_back()
+            self._busy += 1
+            start(Slot(self._free))
+
+        ticket = Ticket(caller, started)
+        self._queue.ask(ticket)
+        return ticket
+
+    def withdraw(self, ticket: Ticket) -> bool:
+        """Wait no longer, and give the place back; False when it has started."""
+        withdrawn = self._queue.withdraw(ticket)
+        self._waiting -= withdrawn
+        return withdrawn
+
+    def _free(self) -> None:
+        self._busy -= 1
+        self._queue.release()

@@ -14,6 +14,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from reward_server.api import CostClass, Failure, FailureKind, Grade, Outcome, Sample, Score
@@ -50,6 +51,27 @@ class Call:
     boarded: list[Boarded] = field(default_factory=list[Boarded])
     started: set[Flight] = field(default_factory=set[Flight])
     pace: Pace
+    pending: int = 0
+    landing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def board(self, boarded: Boarded) -> None:
+        """Wait for a flight."""
+        self.boarded.append(boarded)
+        self.pending += 1
+        boarded.flight.board(self._landed)
+
+    async def landings(self) -> None:
+        """Return when all flights have landed, or at the deadline."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.deadline - time.perf_counter()):
+                while self.pending:
+                    self.landing.clear()
+                    await self.landing.wait()
+
+    def _landed(self) -> None:
+        self.pending -= 1
+        if not self.pending:
+            self.landing.set()
 
 
 class Scorer:
@@ -87,9 +109,9 @@ class Scorer:
         call = Call(deadline=deadline, reserved=self._reserve(samples), pace=pace)
         try:
             states = await self._begin(samples, call)
-            if tasks := {boarded.flight.task for boarded in call.boarded}:
+            if call.pending:
                 pace.pause()
-                await asyncio.wait(tasks, timeout=max(0.0, deadline - time.perf_counter()))
+                await call.landings()
                 pace.resume()
             outcomes = await _landed(states, call)
             if not self._compared:
@@ -174,7 +196,6 @@ class Scorer:
             flight = self._flights.start(key, graded, lambda landed: self._arrive(entry, key, landed))
             call.started.add(flight)
             call.reserved[entry.info.cost_class] -= 1
-        flight.passengers += 1
         boarded = Boarded(
             sample_id=sample.sample_id,
             entry=entry,
@@ -182,7 +203,7 @@ class Scorer:
             flight=flight,
             shared=flight not in call.started,
         )
-        call.boarded.append(boarded)
+        call.board(boarded)
         return boarded
 
     def _ask(self, sample: Sample, answer: str, entry: Entry, call: Call) -> Score | Failure | Plan:

@@ -8,7 +8,7 @@ from reward_server.api import MathReference, Sample, Score, Verdict
 from reward_server.cache import ScoreCache, key_of, may_keep
 from reward_server.errors import OverloadedError
 from reward_server.fair import Caller
-from reward_server.lanes import Lane
+from reward_server.lanes import Lane, Slot, make_room
 
 
 def score(explanation: str) -> Score:
@@ -45,32 +45,52 @@ async def test_an_empty_queue_takes_a_call_larger_than_its_bound() -> None:
     assert lane.waiting == 50
 
 
-async def test_a_place_given_up_while_waiting_is_free_again() -> None:
+def test_a_place_given_up_while_waiting_is_free_again() -> None:
     lane = Lane("worker", slots=1, bound=1)
+    running: list[Slot] = []
     lane.reserve(1)
-    holding = asyncio.Event()
+    lane.queue(Caller(), running.append)
+    assert (lane.waiting, lane.busy) == (0, 1)
+    lane.reserve(1)
+    ticket = lane.queue(Caller(), running.append)
+    assert (lane.waiting, lane.busy) == (1, 1)
 
-    async def hold() -> None:
-        async with lane.slot(Caller()):
-            holding.set()
-            await asyncio.sleep(60)
+    assert lane.withdraw(ticket)
 
-    first = asyncio.create_task(hold())
-    await holding.wait()
     assert lane.waiting == 0
-    lane.reserve(1)
-    second = asyncio.create_task(hold())
-    await asyncio.sleep(0)
-    assert lane.waiting == 1
+    assert not lane.withdraw(ticket)
+    running[0].give_back()
+    assert (len(running), lane.busy) == (1, 0)
 
-    second.cancel()
-    await asyncio.wait([second])
-    assert lane.waiting == 0
-    first.cancel()
-    await asyncio.wait([first])
-    lane.reserve(1)
-    async with lane.slot(Caller()):
-        assert lane.waiting == 0
+
+def test_a_slot_is_given_back_once() -> None:
+    lane = Lane("worker", slots=1, bound=9)
+    running: list[Slot] = []
+    lane.reserve(3)
+    for _ in range(3):
+        lane.queue(Caller(), running.append)
+
+    running[0].give_back()
+    running[0].give_back()
+
+    assert (len(running), lane.busy, lane.waiting) == (2, 1, 1)
+
+
+async def test_only_the_task_that_runs_on_a_slot_makes_room() -> None:
+    lane = Lane("worker", slots=1, bound=9)
+    running: list[Slot] = []
+    lane.reserve(2)
+    lane.queue(Caller(), running.append)
+    lane.queue(Caller(), running.append)
+
+    async def slow() -> None:
+        running[0].hold()
+        make_room()
+
+    make_room()
+    assert len(running) == 1
+    await asyncio.create_task(slow())
+    assert len(running) == 2
 
 
 def test_the_cache_forgets_what_was_not_used_for_longest() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -193,8 +193,9 @@ async def test_equal_samples_in_flight_are_graded_once() -> None:
     held = Held()
     async with bench(held) as made:
         first = asyncio.create_task(made.score(sample("a", "held"), sample("b", "held")))
-        second = asyncio.create_task(made.score(sample("c", "held")))
         await held.begun.wait()
+        second = asyncio.create_task(made.score(sample("c", "held")))
+        await until(lambda: made.flights.shared == 2)
         held.release.set()
         outcomes = await first + await second
 
@@ -209,7 +210,7 @@ async def test_what_one_call_gives_up_another_still_gets() -> None:
         starter = asyncio.create_task(made.score(sample("a", "held")))
         await held.begun.wait()
         joiner = asyncio.create_task(made.score(sample("b", "held")))
-        await asyncio.sleep(0)
+        await until(lambda: made.flights.shared == 1)
         starter.cancel()
         await asyncio.wait([starter])
         held.release.set()
@@ -217,6 +218,74 @@ async def test_what_one_call_gives_up_another_still_gets() -> None:
 
     assert (held.started, held.cancelled) == (1, 0)
     assert kinds(outcomes) == ["CORRECT"]
+
+
+async def test_work_that_waits_costs_no_task_and_is_given_up_at_once() -> None:
+    """Thousands of tasks that all end in one turn of the loop would hold everybody up."""
+    held = Held()
+    async with bench(held, bound=10_000) as made:
+        tasks_before = len(asyncio.all_tasks())
+        call = asyncio.create_task(made.score(*(sample(str(n), "held", answer=str(n)) for n in range(5_000))))
+        await until(lambda: made.lanes[CostClass.WORKER].waiting == 4_999)
+        await held.begun.wait()
+        tasks = len(asyncio.all_tasks()) - tasks_before
+        call.cancel()
+        await asyncio.wait([call])
+        await until(made.at_rest)
+
+    assert tasks == 2, "the call and the one sample that runs"
+    assert (held.started, held.cancelled) == (1, 1)
+
+
+async def test_a_call_of_few_samples_does_not_wait_for_one_of_many() -> None:
+    held = Held(deterministic=False)
+    async with bench(held, bound=10_000) as made:
+        large = asyncio.create_task(made.score(*(sample(str(n), "held") for n in range(1_000))))
+        await held.begun.wait()
+        small = asyncio.create_task(made.score(sample("x", "held"), sample("y", "held")))
+        await until(lambda: made.lanes[CostClass.WORKER].waiting == 1_001)
+        held.release.set()
+        outcomes = await small
+        finished = held.finished
+        large.cancel()
+        await asyncio.wait([large])
+
+    assert kinds(outcomes) == ["CORRECT"] * 2
+    assert finished < 10, "the two, and one of the others for each"
+
+
+async def test_a_short_call_is_answered_between_two_slices_of_long_ones() -> None:
+    begun: list[str] = []
+
+    def slow(answer: str) -> Grade:
+        begun.append(answer)
+        time.sleep(0.002)  # stands for a grader that computes on the loop
+        return RIGHT
+
+    async with bench(Inline(slow)) as made:
+        long = [
+            asyncio.create_task(
+                made.score(*(sample(str(n), "inline", answer=f"{call} {n}") for n in range(200)))
+            )
+            for call in range(5)
+        ]
+        await until(lambda: len(begun) > 50)
+        before = len(begun)
+        await made.score(sample("x", "inline", answer="short"))
+        between = begun.index("short") - before
+        done = [task.done() for task in long]
+        for task in long:
+            task.cancel()
+        await asyncio.wait(long)
+
+    assert done == [False] * 5
+    assert between <= 8, "at most a slice of one of the five, whatever the machine"
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not true():
+            await asyncio.sleep(0.001)
 
 
 async def test_samples_of_a_reward_that_is_not_deterministic_are_all_graded() -> None:
