@@ -14,8 +14,7 @@ SECRET = "what the model wrote"
 
 
 @pytest.fixture(autouse=True)
-def configured(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
-    telemetry.configure("json")
+def undone() -> Iterator[None]:
     yield
     structlog.reset_defaults()
     root = logging.getLogger()
@@ -44,6 +43,7 @@ def test_a_message_is_kept_up_to_where_a_value_could_start(logger: str, message:
 
 
 def test_an_exception_is_logged_by_type_and_place(capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry.configure("json")
     try:
         int(SECRET)
     except ValueError:
@@ -57,6 +57,7 @@ def test_an_exception_is_logged_by_type_and_place(capsys: pytest.CaptureFixture[
 
 
 def test_configuring_twice_writes_each_line_once(capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry.configure("json")
     telemetry.configure("json")
     logging.getLogger("sandbox.choosing").info("programs run in a box")
     logging.getLogger("some.library").info("of no interest")
