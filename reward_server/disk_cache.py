@@ -113,23 +113,36 @@ class DiskCache:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
             pairs = [(own := self._own(key), score_records.encode(own, score)) for key, score in batch]
+            records = [(key, record) for key, record in pairs if record is not None]
             try:
-                self._write([(key, record) for key, record in pairs if record is not None])
+                try:
+                    self._write(records)
+                except lmdb.MapFullError:  # pages in transit took more than their share
+                    self._change_places()
+                    self._write(records)
             except lmdb.Error as error:
                 self.dropped += len(batch)
                 self._complain("cannot be written, and new scores are not kept", error)
 
     def _write(self, records: Sequence[tuple[Key, bytes]]) -> None:
         with self._environment.begin(write=True) as transaction:
-            young = self._generations[transaction.get(_YOUNG) == _GENERATIONS[1]]
-            for key, record in records:
-                self.writes += transaction.put(key, record, db=young)
+            young = self._generations[self._young(transaction)]
+            written = sum(transaction.put(key, record, db=young) for key, record in records)
             sizes = transaction.stat(young)
-            pages = sizes["branch_pages"] + sizes["leaf_pages"] + sizes["overflow_pages"]
-            if pages * sizes["psize"] > self._room * _GENERATION_SHARE:
-                other = self._generations.index(young) ^ 1
-                transaction.drop(self._generations[other], delete=False)
-                transaction.put(_YOUNG, _GENERATIONS[other])
+        self.writes += written
+        pages = sizes["branch_pages"] + sizes["leaf_pages"] + sizes["overflow_pages"]
+        if pages * sizes["psize"] > self._room * _GENERATION_SHARE:
+            self._change_places()
+
+    def _change_places(self) -> None:
+        """Drop the old generation; it is the young one from now on."""
+        with self._environment.begin(write=True) as transaction:
+            old = 1 - self._young(transaction)
+            transaction.drop(self._generations[old], delete=False)
+            transaction.put(_YOUNG, _GENERATIONS[old])
+
+    def _young(self, transaction: lmdb.Transaction) -> int:
+        return int(transaction.get(_YOUNG) == _GENERATIONS[1])
 
     def _complain(self, consequence: str, error: lmdb.Error) -> None:
         if consequence not in self._reported:
