@@ -10,6 +10,8 @@ from reward_server.observability.totals import by_first
 
 # Rates are of so many last seconds.
 _RATE_S = 10
+# Workers are warm within this, even on a busy machine.
+WORKERS_START_S = 30.0
 
 
 def status(view: View, points: Sequence[Point]) -> dict[str, object]:
@@ -20,7 +22,7 @@ def status(view: View, points: Sequence[Point]) -> dict[str, object]:
         "version": view.version,
         "configuration_hash": view.configuration,
         "health": "draining" if state.stopping else "serving",
-        "complaints": complaints(state),
+        "complaints": complaints(state, watched_s=sum(point.seconds for point in points)),
         "calls": {"in_flight": totals.in_flight, "by_code": by_first(totals.calls.copy())},
         "received_bytes": totals.received_bytes,
         "rewards": _rewards(view, points),
@@ -52,14 +54,14 @@ def status(view: View, points: Sequence[Point]) -> dict[str, object]:
     }
 
 
-def complaints(state: State) -> list[str]:
-    """Say what somebody should look at, one sentence each."""
+def complaints(state: State, *, watched_s: float) -> list[str]:
+    """Say what somebody should look at, one sentence each; `watched_s` is how long there was to start."""
     found: list[str] = []
     if state.stopping:
         found.append("the server is draining: calls in flight are answered, new ones are refused")
     if state.sandbox is not None and state.sandbox.refusal is not None:
         found.append(state.sandbox.refusal)
-    if state.workers is not None and state.workers.alive == 0:
+    if state.workers is not None and state.workers.alive == 0 and watched_s > WORKERS_START_S:
         found.append("no worker process is alive: what needs one waits or fails")
     return found
 
