@@ -1,4 +1,4 @@
-"""`python -m evals run` grades a policy on held-out questions; `compare` pairs two such evaluations."""
+"""`run` grades a policy on held-out questions, `compare` pairs two evaluations, `serve` lets others ask."""
 
 import sys
 from collections.abc import Sequence
@@ -7,13 +7,17 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from evals.errors import EvaluationError
-from evals.options import Compare, Run
+from evals.errors import CheckpointError, EvaluationError
+from evals.options import Compare, Run, Serve
 from evals.run import run, run_compare
 from reward_client.api import RewardClientError
 from tasks.errors import TasksError
 
-Command = Annotated[Run, tyro.conf.subcommand("run")] | Annotated[Compare, tyro.conf.subcommand("compare")]
+Command = (
+    Annotated[Run, tyro.conf.subcommand("run")]
+    | Annotated[Compare, tyro.conf.subcommand("compare")]
+    | Annotated[Serve, tyro.conf.subcommand("serve")]
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,13 +29,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console()
     try:
         command = tyro.cli(Command, args=arguments, prog="python -m evals", description=__doc__)
-        return run(command, console) if isinstance(command, Run) else run_compare(command, console)
+        match command:
+            case Run():
+                return run(command, console)
+            case Compare():
+                return run_compare(command, console)
+            case Serve():
+                return _serve(command)
     except (EvaluationError, RewardClientError, TasksError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("stopped; completions so far are kept, run the same command to go on\n")
         return 130
+
+
+def _serve(options: Serve) -> int:
+    if not options.checkpoint.is_dir():  # said before the seconds that JAX takes to import
+        raise CheckpointError(f"no run at {str(options.checkpoint)!r}: pass the directory of a training run")
+    from evals.serve_model import serve  # noqa: PLC0415 - imports JAX, needed here alone
+
+    serve(options)
+    return 0
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import tyro
 
 from evals.compare import Metric
 from evals.errors import EvaluationError
+from tasks.prompts import SYSTEM
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +28,8 @@ class Run:
     """Ask this OpenAI-compatible endpoint instead, e.g. http://127.0.0.1:8000/v1; key: OPENAI_API_KEY."""
     model: str = ""
     """Name of the model at the endpoint."""
+    system: str = SYSTEM
+    """System text sent to an endpoint; empty: none is sent, and the endpoint may have its own."""
     concurrency: int = 16
     """Questions that an endpoint is asked at once."""
     max_new_tokens: int = 512
@@ -115,3 +118,23 @@ class Compare:
     """Exit with 3 when a domain fell with an adjusted p below 0.05."""
     seed: int = 0
     """Seed of the bootstrap, and of the random signs where more than 16 prompts changed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Serve:
+    """Serve a checkpoint as an OpenAI-compatible endpoint, for other harnesses."""
+
+    checkpoint: Path = Path("runs/latest")
+    """Directory of a training run."""
+    base: bool = False
+    """Serve the run's base model, without its adapters."""
+    listen: str = "127.0.0.1:8001"
+    """HOST:PORT; port 0 takes a free one. There is no authentication: think before leaving loopback."""
+    name: str = ""
+    """Name that callers use for the model; unset: that of the directory."""
+    rows: int = 8
+    """Questions answered in one batch."""
+
+    def __post_init__(self) -> None:
+        if self.rows < 1:
+            raise EvaluationError(f"rows: need at least 1, got {self.rows}")

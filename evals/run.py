@@ -169,6 +169,7 @@ def _model(options: Run, console: Console) -> Model:
             options.model,
             max_new_tokens=options.max_new_tokens,
             concurrency=options.concurrency,
+            system=options.system,
         )
     if not options.checkpoint.is_dir():  # said before the seconds that JAX takes to import
         raise CheckpointError(f"no run at {str(options.checkpoint)!r}: pass the directory of a training run")

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import jax
 import pytest
 
 from evals.asking import TOO_LONG, ask
@@ -11,41 +10,14 @@ from evals.checkpoint import CheckpointModel
 from evals.completions import Answered, Sampling
 from evals.errors import CheckpointError
 from evals.generations import Generations
-from policy.checkpoint import PolicyRecord
-from policy.gemma import TinyShape, init_tiny, load_pretrained, make_mesh, save_pretrained, tiny_config
-from policy.lora import LoraShape, apply_lora, save_lora
-from policy.tokenizer import train_tokenizer
 from tasks.api import Example
-from tasks.prompts import SHORT_SYSTEM, PromptTemplate
+from tests.tiny_runs import NEW_TOKENS, TEMPLATE, write_run
 from tests.unit.evals.graded_examples import example
-
-TEMPLATE = PromptTemplate(system=SHORT_SYSTEM)
-NEW_TOKENS = 8
 
 
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained base and fresh adapters, so that both answer, and answer alike."""
-    run = tmp_path_factory.mktemp("run")
-    base = run / "base"
-    texts = [TEMPLATE.render(f"question {n} of {n * 7}") for n in range(200)]
-    tokenizer = train_tokenizer(texts, vocabulary=330, directory=base)
-    limit = tokenizer.prompt_length(TEMPLATE.render("question b")) + 8
-    shape = TinyShape(layers=1, width=16, hidden=32, head_dim=8, context=limit + NEW_TOKENS)
-    mesh = make_mesh(fsdp=1, tp=1)
-    save_pretrained(init_tiny(tiny_config(shape, vocabulary=tokenizer.vocabulary), seed=0, mesh=mesh), base)
-    lora = LoraShape(rank=2, alpha=4.0)
-    model = load_pretrained(base, dtype=jax.numpy.float32, mesh=mesh)
-    save_lora(apply_lora(model, lora, seed=0, mesh=mesh), lora, run / "lora", base="../base")
-    PolicyRecord(
-        base="base",
-        dtype="float32",
-        system=TEMPLATE.system,
-        prompt_hash=TEMPLATE.hash,
-        max_prompt_tokens=limit,
-        max_new_tokens=NEW_TOKENS,
-    ).write(run)
-    return run
+    return write_run(tmp_path_factory.mktemp("run"))
 
 
 def answers(

@@ -1,13 +1,11 @@
 """An OpenAI-compatible endpoint is asked over real HTTP: bounded, retried, and given up in time."""
 
 import asyncio
-import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -17,6 +15,7 @@ from evals.completions import Sampling
 from evals.endpoint import EndpointModel
 from evals.errors import EndpointError
 from evals.models import Answer, Question
+from tests.http_servers import serving_app
 
 GREEDY = Sampling(samples=1, temperature=0.0, seed=5, max_new_tokens=32)
 DRAWN = Sampling(samples=2, temperature=0.7, seed=5, max_new_tokens=32)
@@ -32,18 +31,8 @@ def serving(answer: Callable[[Request, dict], Awaitable[Response]]) -> Iterator[
     async def completions(request: Request) -> Response:
         return await answer(request, await request.json())
 
-    app = Starlette(routes=[Route("/v1/chat/completions", completions, methods=["POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        threading.Event().wait(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        server.should_exit = True
-        thread.join()
+    with serving_app(Starlette(routes=[Route("/v1/chat/completions", completions, methods=["POST"])])) as url:
+        yield f"{url}/v1"
 
 
 def answers(
