@@ -3,6 +3,7 @@
 The first word of the field must be yes, no, true or false, and every later one must agree
 with it. Whole words only ("know" is no "no"); "not" turns the word after it round, so that
 "No, that is not true" agrees with itself and "yes, not really no" does not pass unseen.
+A "no" that belongs to a noun is no answer: "Yes, there were no survivors".
 """
 
 import re
@@ -11,7 +12,7 @@ from itertools import pairwise
 from reward_server.api import BooleanReference, CostClass, Grade, Measure, RewardInfo, Sample, Verdict
 from reward_server.rewards.folding import plain
 from reward_server.rewards.references import reference_of
-from reward_server.rewards.wrapping import LONGEST_ANSWER, layers
+from reward_server.rewards.wrapping import LONGEST_ANSWER, candidates
 
 _INFO = RewardInfo(
     name="boolean",
@@ -23,7 +24,13 @@ _INFO = RewardInfo(
 _MEANING = {"yes": True, "true": True, "no": False, "false": False}
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 # "No one knows" answers nothing; "No. One of them is older" does.
-_NO_QUANTIFIES = re.compile(r"no[ -]+(?:one|idea|doubt|clue|answer|matter|longer|less|more)\b", re.IGNORECASE)
+_NO_QUANTIFIES = re.compile(
+    r"\bno[ -]+(?:one|idea|doubt|clue|answer|matter|longer|less|more|problem)\b"
+    r"|\b(?:is|are|was|were|be|has|have|had|with|of|in) no "
+    r"(?=\w)(?!(?:because|since|as|but|and|or|wait|not|if|so|it|yes|no|actually)\b)",
+    re.IGNORECASE,
+)
+_QUANTIFIED = " none "
 
 
 class BooleanReward:
@@ -47,21 +54,21 @@ def _answer_words(text: str) -> list[str] | None:
     """Return the field's words from its yes or no on ("not" may come first), or None."""
     if len(text) > LONGEST_ANSWER:
         return None
-    for layer in layers(text):
-        words = _WORD.findall(layer.casefold())
+    for layer in candidates(text):
+        words = _WORD.findall(_NO_QUANTIFIES.sub(_QUANTIFIED, layer).casefold())
         start = words[1:2] if words[:1] == ["not"] else words[:1]
-        if start and start[0] in _MEANING and not _NO_QUANTIFIES.match(layer.lstrip("*_`\"'(")):
+        if start and start[0] in _MEANING:
             return words
     return None
 
 
 def _grade(words: list[str], wanted: bool) -> Grade:
-    if words[0] == "not":
+    if words[0] == "not" and words[1] != "true":
         text = f"'not {words[1]}' is not a yes or a no"
         return Grade(value=0.0, verdict=Verdict.INCORRECT, explanation=text)
-    said = _MEANING[words[0]]
+    said = _MEANING.get(words[0], False)  # "not true" is a no
     meanings = (_MEANING[word] != (before == "not") for before, word in pairwise(words) if word in _MEANING)
-    if any(meaning != said for meaning in meanings) or words[-1] == "not":
+    if any(meaning != said for meaning in meanings) or (said and words[-1] == "not"):
         text = f"the answer starts with {words[0]!r} and takes it back later"
         return Grade(value=0.0, verdict=Verdict.INCORRECT, explanation=text)
     if said == wanted:

@@ -6,20 +6,17 @@ that names two options, or a label with another option's text, names none.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reward_server.rewards.folding import plain
 from reward_server.rewards.option_text import KEYS, folded_key
-from reward_server.rewards.wrapping import LONGEST_ANSWER, layers
+from reward_server.rewards.wrapping import LONGEST_ANSWER, candidates, layers
 
 _OPENERS = "([{"
 _CLOSERS = ")]}"
 _AFTER_LABEL = ".:;,|"
 _DASH = "-"
 _WORD = re.compile(r"[^\W_]+")
-# Marks that may also stand inside an answer, as in "**B.** owl" and "\textbf{(B)}\ owl".
-_MARKS = re.compile(r"\*\*|__|`|\$|\\(?:boxed|fbox|text|textbf|mathrm|mathbf)(?=\{)|\\[ ,;]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,10 +71,10 @@ class Options:
         text = plain(answer)
         if len(text) > self.longest_answer:
             return Absent()
-        for layer in _candidates(text):
+        for layer in candidates(text):
             if (label := _equal_label(self.labels, layer)) is not None:
                 return Named(labels=(label,))
-        for layer in _candidates(text):
+        for layer in candidates(text):
             if len(layer) <= self.longest_layer and (reading := self._read_layer(layer)) is not None:
                 return reading
         return self._mentioned(text)
@@ -151,13 +148,6 @@ class Options:
                 if self._with_text(option, levels=len(KEYS)):
                     return Unclear(reason=f"the text before label {label} is not the text of option {label}")
         return None
-
-
-def _candidates(text: str) -> Iterator[str]:
-    """Yield what the answer may be inside its wrapping, also without marks inside the text."""
-    yield from layers(text)
-    if (unmarked := " ".join(_MARKS.sub("", text).split())) != text:
-        yield from layers(unmarked)
 
 
 def _equal_label(labels: tuple[str, ...], text: str) -> str | None:

@@ -6,6 +6,7 @@ lists are closed on purpose: anything else around an answer is prose, and prose 
 searched for an answer.
 """
 
+import re
 from collections.abc import Iterator
 
 # Characters; a longer field holds an essay, not a short answer.
@@ -18,16 +19,17 @@ _PAIRS = (
     ("**", "**"), ("__", "__"), ("*", "*"), ("_", "_"), ("`", "`"), ('"', '"'), ("'", "'"),
     ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("(", ")"), ("[", "]"), ("{", "}"),
     ("\\boxed{", "}"), ("\\fbox{", "}"), ("\\text{", "}"), ("\\textbf{", "}"), ("\\mathrm{", "}"),
-    ("\\mathbf{", "}"),
+    ("\\mathbf{", "}"), ("<b>", "</b>"), ("<strong>", "</strong>"),
 )  # fmt: skip
-_LEADS = (
-    "final answer:", "final answer is", "the final answer is:", "the final answer is",
-    "the correct answer is:", "the correct answer is", "the correct option is", "the correct choice is",
-    "correct answer:", "the answer is:", "the answer is", "the answer:", "answer is", "answer:", "answer",
-    "the best answer is", "the right answer is", "my answer is", "my final answer is", "so the answer is",
-    "therefore, the answer is", "i choose", "the option is", "option", "choice",
-    "it is", "it's", "#### ", "- ",
-)  # fmt: skip
+_LEAD = re.compile(
+    r"(?:(?:so|thus|hence|therefore),? +)?(?:"
+    r"(?:(?:the|my|our) )?(?:(?:final|correct|best|right|selected|chosen) )*"
+    r"(?:answer|ans|option|choice|letter)(?: is)?(?![^\W_])|(?:the )?(?:statement|claim) is(?![^\W_])|"
+    r"i(?: would)? (?:choose|select|pick)(?![^\W_])|it is(?![^\W_])|it's(?![^\W_])|#### |- )[ :]*",
+    re.IGNORECASE,
+)
+# Marks that may also stand inside an answer, as in "**B.** owl" and "\textbf{(B)}\ owl".
+_MARKS = re.compile(r"\*\*|__|`|\$|\\(?:boxed|fbox|text|textbf|mathrm|mathbf)(?=\{)|\\[ ,;]")
 _TAILS = (" is the correct answer", " is the right answer", " is the answer", " is correct", " is right")
 _END_MARKS = ".,;:!"
 
@@ -41,6 +43,13 @@ def layers(text: str) -> Iterator[str]:
             return
         text = inner
         yield text
+
+
+def candidates(text: str) -> Iterator[str]:
+    """Yield what the answer may be inside its wrapping, also without marks inside the text."""
+    yield from layers(text)
+    if (unmarked := " ".join(_MARKS.sub("", text).split())) != text:
+        yield from layers(unmarked)
 
 
 def _peel(text: str) -> str:
@@ -64,13 +73,10 @@ def _is_one_pair(inner: str, left: str, right: str) -> bool:
 
 def _without_phrase(text: str) -> str:
     """Take off a known opening or closing phrase, which must end at a word boundary."""
+    if lead := _LEAD.match(text):
+        return text[lead.end() :]
     folded = text.casefold()
-    if len(folded) != len(text):
-        return text
-    for lead in _LEADS:
-        if folded.startswith(lead) and not (lead[-1].isalpha() and text[len(lead) : len(lead) + 1].isalnum()):
-            return text[len(lead) :].lstrip(" :")
     for tail in _TAILS:
-        if folded.endswith(tail):
+        if folded.endswith(tail) and len(folded) == len(text):
             return text[: -len(tail)].strip()
     return text

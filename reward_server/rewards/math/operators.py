@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reward_server.rewards.math.arguments import argument, exponent_or_base
 from reward_server.rewards.math.determinants import determinant
-from reward_server.rewards.math.tree import Apply, Node, Number, StrangeAnswerError, Symbol
+from reward_server.rewards.math.tree import Apply, Node, Number, StrangeAnswerError, Symbol, replaced
 
 if TYPE_CHECKING:
     from reward_server.rewards.math.parser import Parser
@@ -40,7 +40,9 @@ def _series(parser: "Parser", head: str) -> Node:
     parser.expect("}")
     parser.expect("^")
     high = exponent_or_base(parser)
-    return Apply(head, (parser.expression(parser.ABOVE_SUM), name, low, high))
+    body = parser.expression(parser.ABOVE_SUM)
+    # An index called i is no imaginary unit.
+    return Apply(head, (replaced(body, Apply("i"), name) if name.name == "i" else body, name, low, high))
 
 
 def _integral(parser: "Parser") -> Node:
@@ -74,6 +76,8 @@ def _limit(parser: "Parser") -> Node:
 
 def _name(parser: "Parser") -> Symbol:
     found = parser.atom()
+    if found == Apply("i"):
+        return Symbol("i")
     if not isinstance(found, Symbol):
         raise StrangeAnswerError("a bound that names nothing")
     return found

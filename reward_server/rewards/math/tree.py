@@ -140,6 +140,15 @@ def symbols(node: Node) -> frozenset[str]:
     return frozenset[str]().union(*(symbols(part) for part in children(node)))
 
 
+def replaced(node: Node, old: Node, new: Node) -> Node:
+    """Return an expression with each `old` in it turned into `new`."""
+    if node == old:
+        return new
+    if isinstance(node, Apply):
+        return Apply(node.head, tuple(replaced(part, old, new) for part in node.args))
+    return node
+
+
 def has_head(node: Node, *heads: str) -> bool:
     """Tell whether any of the heads occurs."""
     if isinstance(node, Apply) and node.head in heads:
