@@ -1,4 +1,4 @@
-"""`python probe.py HOST:PORT`: exit code 0 when the server there says SERVING; for container health checks."""
+"""`python probe.py HOST:PORT`: exit code 0 when that server says SERVING, for container health checks."""
 
 import sys
 
@@ -12,7 +12,9 @@ def main() -> int:
     """Ask the standard health service, without TLS."""
     with grpc.insecure_channel(sys.argv[1]) as channel:
         try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S)
+            answer = health_pb2_grpc.HealthStub(channel).Check(
+                health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S
+            )
         except grpc.RpcError as error:
             print(error, file=sys.stderr)  # noqa: T201  (the command line's own voice)
             return 1
