@@ -25,8 +25,8 @@ _CLAIM = re.compile(
     r"(?: (?:is|are|was|equals|is equal to|comes to|gives|get|got|obtain|find|have|yields)(?: *:)? "
     r"|(?:\*\*|__)?(?: ?=|:)(?:\*\*|__)? +)"
     r"(?:exactly |equal to )?"
-    r"(?=[-+$\\\d(\[{|*_.]|[a-z](?:\([a-z]\))? ?[=<>]|USD|[a-z]{1,6} ?[(^*+/²³]|(?:negative|minus|zero|one|two"
-    r"|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[a-z]+teen|[a-z]+ty|half)\b)",
+    r"(?=[-+$\\\d(\[{|*_.]|[a-z](?:\([a-z]\))? ?[=<>]|USD|[a-z]{1,6} ?[(^*+/²³]|(?:negative|minus|zero|one"
+    r"|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[a-z]+teen|[a-z]+ty|half)\b)",
     re.IGNORECASE,
 )
 _DOUBT_WORDS = """
