@@ -24,7 +24,7 @@ import safetensors.numpy
 from flax import nnx
 
 from policy.errors import PolicyError
-from policy.gemma import Gemma3, on, place
+from policy.gemma import Gemma3, on
 from policy.tensors import Tensors
 
 # The six projections of Google's Gemma 3 recipe.
@@ -51,12 +51,22 @@ def apply_lora(base: Gemma3, shape: LoraShape, *, seed: int, mesh: jax.sharding.
     learning rate of 3e-6 a bfloat16 adapter hardly moves.
     """
     provider = qwix.LoraProvider(module_path=TARGETS, rank=shape.rank, alpha=shape.alpha)
+    graph, frozen = nnx.split(base)
+
+    def applied(weights: Any) -> Any:
+        return qwix.apply_lora_to_model(
+            nnx.merge(graph, weights), provider, rngs=nnx.Rngs(seed), **base.get_model_input()
+        )
+
+    def drawn(weights: Any) -> Any:
+        adapters = nnx.state(applied(weights), nnx.LoRAParam)
+        return jax.tree.map(lambda leaf: leaf.astype(jnp.float32), adapters)
+
     with on(mesh):
-        # qwix returns the type it is given, which its annotations do not say.
-        policy: Any = qwix.apply_lora_to_model(base, provider, rngs=nnx.Rngs(seed), **base.get_model_input())
-        adapters = jax.tree.map(lambda x: x.astype(jnp.float32), nnx.state(policy, nnx.LoRAParam))
-        nnx.update(policy, adapters)
-        place(policy, mesh)
+        # qwix runs the model to find its modules: under jit, where that costs a trace and no weights.
+        policy = nnx.eval_shape(lambda: applied(frozen))
+        shardings = nnx.get_named_sharding(nnx.state(policy, nnx.LoRAParam), mesh)
+        nnx.update(policy, jax.jit(drawn, out_shardings=shardings)(frozen))
         nnx.update(policy, nnx.state(base))
     return policy
 
