@@ -247,8 +247,10 @@ def _read_into(buffer: memoryview) -> None:
         filled += count
 
 
-def _write(*parts: bytes | memoryview) -> None:
-    for part in parts:
-        rest = memoryview(part)
-        while rest:
-            rest = rest[os.write(STDOUT, rest) :]
+def _write(header: bytes, content: bytes | memoryview = b"") -> None:
+    """Write both at once: each piece would travel, and wake its readers, on its own."""
+    rest = os.writev(STDOUT, [header, content]) - len(header)
+    if rest < 0:
+        sys.exit("standard output takes less than a header")
+    while rest < len(content):
+        rest += os.write(STDOUT, content[rest:])
