@@ -1,8 +1,11 @@
 """The Hugging Face hub as a source of rows, through `datasets.load_dataset`.
 
 Large splits (WritingPrompts, XSum) are streamed and cut, so that a first run does not
-download what it will not use; a stream needs the network. Under `HF_HUB_OFFLINE=1`
-everything comes from the local cache.
+download what it will not use; a stream needs the network. A stream is shuffled through a
+buffer of as many rows as are taken: row k of what is taken is one of the first `hub_rows` + k
+of the stream, whose files come in a seeded order, and no row comes twice. Under
+`HF_HUB_OFFLINE=1` everything comes from the local cache, and the cut is an even sample of
+the whole split, other rows than the stream's.
 """
 
 import importlib

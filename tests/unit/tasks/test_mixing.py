@@ -114,6 +114,18 @@ def test_no_row_returns_before_every_row_of_its_domain_was_used() -> None:
     assert times == {"math": [1], "code": [2, 3]}
 
 
+@given(st.integers(0, 5), st.integers(1, 60))
+def test_at_every_place_a_row_returns_only_after_all_rows_of_its_domain(seed: int, total: int) -> None:
+    counts: Counter[str] = Counter(dict.fromkeys((e.example_id for e in _examples(math=9, code=3)), 0))
+    mixture = Mixture(_examples(math=9, code=3), total=total, seed=seed)
+    for place, example in enumerate(mixture):
+        assert mixture.repeats(place) == (counts[example.example_id] > 0)
+        counts[example.example_id] += 1
+        for name in ("math", "code"):
+            of_domain = [count for i, count in counts.items() if i.startswith(name)]
+            assert max(of_domain) - min(of_domain) <= 1
+
+
 def test_the_same_seed_gives_the_same_order_and_another_seed_another() -> None:
     examples = _examples(math=50, code=50)
 
@@ -129,9 +141,9 @@ def test_the_order_is_the_same_in_every_process() -> None:
     assert order == [
         "code/train/1",
         "code/train/2",
-        "math/train/4",
         "math/train/0",
         "math/train/3",
+        "math/train/4",
         "code/train/0",
     ]
 

@@ -14,8 +14,8 @@ from trainer.rewards import (
     check_failures,
     clean_completion,
     group_advantages,
-    to_batch,
     teaches,
+    to_batch,
 )
 
 CASES = [

@@ -1,7 +1,5 @@
 """The whole loop with a scorer of our own: what Tunix is asked to do, and resume to the last bit."""
 
-import warnings
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,63 +9,18 @@ import pytest
 
 from policy.checkpoint import open_policy
 from policy.errors import PolicyError
-from reward_client.api import Failure, Outcome, RewardUnavailableError, Sample, Score
+from reward_client.api import Outcome, RewardUnavailableError, Sample
 from tasks.prompts import PromptTemplate
+from tests.unit.trainer.loops import LengthScorer, numbers, run, texts
 from trainer import tunix_rollout
 from trainer.config import TrainConfig
-from trainer.progress import Progress
-from trainer.records import Summary
 from trainer.rewards import TooManyFailuresError
 from trainer.run_directory import RunDirectory
-from trainer.train import train
 
-pytestmark = pytest.mark.filterwarnings("ignore:.with mesh..:DeprecationWarning")
-
-
-class LengthScorer:
-    """Scores by the completion alone, so that every domain can be graded without a server."""
-
-    def __init__(self) -> None:
-        self.calls: list[list[Sample]] = []
-        self.fail_call: int | None = None
-        self.failing_rewards: set[str] = set()
-
-    def score(self, samples: Sequence[Sample], *, timeout_s: float) -> list[Outcome]:
-        self.calls.append(list(samples))
-        if len(self.calls) == self.fail_call:
-            raise RewardUnavailableError("no server could be reached before the deadline")
-        return [self._outcome(sample) for sample in samples]
-
-    def _outcome(self, sample: Sample) -> Outcome:
-        value = (len(sample.completion) % 7) / 6
-        return Outcome(
-            sample_id=sample.sample_id,
-            result=Failure(kind="SANDBOX", message="no engine")
-            if sample.reward in self.failing_rewards
-            else Score(
-                value=value,
-                components={"format": 0.0, "correctness": value},
-                verdict="PARTIAL",
-                explanation="",
-            ),
-            reward_version="1.0.0+test",
-            cached=False,
-            queue_ms=0.0,
-            grade_ms=0.0,
-        )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> None:
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("xla")))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-
-
-def run(config: TrainConfig, path: Path, scorer: LengthScorer) -> Summary:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return train(config, run=RunDirectory(path), scorer=scorer, progress=Progress())
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.with mesh..:DeprecationWarning"),
+    pytest.mark.usefixtures("compiled_once"),
+]
 
 
 def test_a_run_that_lost_its_server_goes_on_to_the_same_numbers(small: TrainConfig, tmp_path: Path) -> None:
@@ -86,16 +39,6 @@ def test_a_run_that_lost_its_server_goes_on_to_the_same_numbers(small: TrainConf
     assert [numbers(record) for record in again] == [numbers(record) for record in straight]
     assert [texts(call) for call in resumed.calls[1:4]] == [texts(call) for call in whole.calls[3 + 3 :][:3]]
     assert len(straight) == small.steps
-
-
-def numbers(record: object) -> tuple[float, ...]:
-    return tuple(
-        getattr(record, name) for name in ("step", "reward", "loss", "kl", "grad_norm", "learning_rate")
-    )
-
-
-def texts(samples: Sequence[Sample]) -> list[str]:
-    return [sample.completion for sample in samples]
 
 
 def test_one_call_a_step_carries_whole_groups_and_keys_differ_between_steps(
