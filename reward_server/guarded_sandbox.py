@@ -1,7 +1,7 @@
 """A sandbox that has to pass the canary before it may grade, and again every so often.
 
-    not examined   the first program waits for an examination, whoever started it
-    passed         programs run; a later examination runs beside them
+    not examined   the first program waits for an examination, which has all slots to itself
+    passed         programs run; a later examination runs beside them in one slot
     refused        no program runs: SandboxError, so that a sample has a failure and no score
 
 An examination that could not be done, as the engine is away, changes nothing: such programs
@@ -18,16 +18,16 @@ from reward_server.rewards.code.canary import complaint, examine, load_cases
 from reward_server.telemetry import logger
 from sandbox.api import Limits, Program, Run, Sandbox, SandboxError, Usage
 
-Examination = Callable[[Sandbox], Awaitable[str | None]]
+Examination = Callable[[Sandbox, int], Awaitable[str | None]]  # with so many programs at once
 
 
-async def canary(sandbox: Sandbox) -> str | None:
+async def canary(sandbox: Sandbox, at_once: int) -> str | None:
     """Run the packaged red team through the code reward; None when all is well.
 
     Raises:
         SandboxUnavailableError: no program could be run, so nothing is known.
     """
-    return complaint(await examine(CodeReward(sandbox), load_cases()))
+    return complaint(await examine(CodeReward(sandbox), load_cases(), at_once=at_once))
 
 
 class GuardedSandbox:
@@ -113,8 +113,9 @@ class GuardedSandbox:
             raise SandboxError(self._refusal)
 
     async def _examine(self) -> None:
+        serving = self._examined and self._refusal is None
         try:
-            complaint = await self._examination(self._sandbox)
+            complaint = await self._examination(self._sandbox, 1 if serving else self.slots)
         except SandboxUnavailableError as error:
             raise SandboxError(str(error)) from error
         before, first = self._refusal, not self._examined

@@ -21,7 +21,7 @@ async def _run(options: SandboxOptions) -> int:
     try:
         sandbox = await open_sandbox(options)
         try:
-            checked = await examine(CodeReward(sandbox), load_cases())
+            checked = await examine(CodeReward(sandbox), load_cases(), at_once=sandbox.slots)
         finally:
             await sandbox.close()
     except (SandboxError, SandboxUnavailableError) as error:

@@ -1,7 +1,8 @@
 """The `code` reward: runs the answer's Python in the sandbox and judges its results outside.
 
     extract     answer text -> source, by scanning alone
-    assertions  trusted tests -> calls to evaluate and the values expected of them
+    assertions  a trusted test -> the call to evaluate and the value expected of it
+    suites      reference -> all its tests, parsed in steps and remembered
     compare     decoded value, expected value -> where they differ
     judge       run, tests -> grade
     budget      CPU time of the reference -> limits of a program

@@ -28,11 +28,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
-from reward_server.api import CodeReference
 from reward_server.errors import BadReferenceError
 from reward_server.rewards.code.compare import Tolerance
 
-MAX_REFERENCE_CHARS: Final = 2**19  # escaped as JSON it still fits a request to the sandbox
+MAX_TEST_CHARS: Final = 2**16  # a tenth of a second of parsing, during which nothing else is served
 EXCERPT_CHARS: Final = 120
 
 # Folding takes what a literal may hold and raises TypeError or ValueError for the rest.
@@ -63,67 +62,30 @@ class Assertion:
     tolerance: Tolerance = field(default_factory=Tolerance)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Suite:
-    """A parsed reference: the first `visible` assertions may be in the prompt, the rest are hidden.
-
-    `entry_point` is the given one, else the first name under test.
-    """
-
-    assertions: tuple[Assertion, ...]
-    visible: int
-    entry_point: str
-
-
 class _UnfitError(Exception):
     """Why a test cannot be split into a call and an expected value."""
 
 
-def parse_suite(reference: CodeReference) -> Suite:
-    """Parse every test, and check that imports and setup are Python at all.
-
-    Raises:
-        BadReferenceError: names the field and the reason.
-    """
-    if not reference.tests:
-        raise BadReferenceError("tests: a code reference needs at least one assert")
-    sources = (*reference.tests, *reference.hidden_tests, *reference.imports, reference.setup)
-    size = sum(map(len, sources))
-    if size > MAX_REFERENCE_CHARS:
-        raise BadReferenceError(f"tests: {size} characters are more than the {MAX_REFERENCE_CHARS} allowed")
-    for position, line in enumerate(reference.imports):
-        body = _parse(f"imports[{position}]", line)
-        if not all(isinstance(statement, ast.Import | ast.ImportFrom) for statement in body):
-            raise BadReferenceError(f"imports[{position}]: not an import statement: {_excerpt(line)}")
-    _parse("setup", reference.setup)
-    fields = (("tests", reference.tests), ("hidden_tests", reference.hidden_tests))
-    assertions = tuple(
-        _assertion(f"{name}[{i}]", test) for name, tests in fields for i, test in enumerate(tests)
-    )
-    functions = (assertion.function for assertion in assertions if assertion.function)
-    return Suite(
-        assertions=assertions,
-        visible=len(reference.tests),
-        entry_point=reference.entry_point or next(functions, ""),
-    )
-
-
-def _parse(where: str, source: str) -> list[ast.stmt]:
+def parse_source(where: str, source: str) -> list[ast.stmt]:
+    """Parse trusted Python; BadReferenceError names the field `where` it stands."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an invalid escape in a test is no reason to refuse it
             return ast.parse(source.strip()).body
     except _PARSE_ERRORS as error:
-        raise BadReferenceError(f"{where}: not Python ({error}): {_excerpt(source)}") from error
+        raise BadReferenceError(f"{where}: not Python ({error}): {excerpt(source)}") from error
 
 
-def _assertion(where: str, test: str) -> Assertion:
+def parse_assertion(where: str, test: str) -> Assertion:
+    """Split one test; BadReferenceError names the field `where` it stands, and the reason."""
+    if len(test) > MAX_TEST_CHARS:
+        raise BadReferenceError(f"{where}: {len(test)} characters are more than the {MAX_TEST_CHARS} allowed")
     try:
-        return _claim(_parse(where, test))
+        return _claim(parse_source(where, test))
     except _UnfitError as error:
-        raise BadReferenceError(f"{where}: {error}: {_excerpt(test)}") from error
+        raise BadReferenceError(f"{where}: {error}: {excerpt(test)}") from error
     except _PARSE_ERRORS as error:
-        raise BadReferenceError(f"{where}: bad value ({error}): {_excerpt(test)}") from error
+        raise BadReferenceError(f"{where}: bad value ({error}): {excerpt(test)}") from error
 
 
 def _claim(body: list[ast.stmt]) -> Assertion:
@@ -227,5 +189,6 @@ def _plain(node: ast.expr | None) -> object:
             raise ValueError("`**` in a dict")
 
 
-def _excerpt(source: str) -> str:
+def excerpt(source: str) -> str:
+    """Return the beginning of a source, for a message."""
     return repr(source if len(source) <= EXCERPT_CHARS else source[:EXCERPT_CHARS] + "...")

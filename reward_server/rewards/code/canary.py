@@ -6,6 +6,7 @@ host, image or build cannot be trusted to grade, whatever the unit tests said el
 The whole red team is in the tests; these rows are taken from it.
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
@@ -68,13 +69,23 @@ def _case(row: dict[str, Any]) -> Case:
     )
 
 
-async def examine(reward: CodeReward, cases: Iterable[Case]) -> list[Checked]:
-    """Grade every case, one after the other: beside real work it holds one slot at most.
+async def examine(reward: CodeReward, cases: Iterable[Case], *, at_once: int = 1) -> list[Checked]:
+    """Grade every case, so many of them at once; one after the other they leave slots to real work.
 
     Raises:
         SandboxUnavailableError: no program could be run, so nothing is known.
     """
-    return [await _check(reward, case) for case in cases]
+    turns = asyncio.Semaphore(at_once)
+
+    async def check(case: Case) -> Checked:
+        async with turns:
+            return await _check(reward, case)
+
+    found = await asyncio.gather(*map(check, cases), return_exceptions=True)
+    for each in found:
+        if isinstance(each, BaseException):
+            raise each
+    return [each for each in found if isinstance(each, Checked)]
 
 
 async def _check(reward: CodeReward, case: Case) -> Checked:

@@ -28,9 +28,9 @@ import tyro
 
 from reward_server.api import CodeReference
 from reward_server.errors import BadReferenceError
-from reward_server.rewards.code.assertions import parse_suite
 from reward_server.rewards.code.compare import Tolerance, difference
 from reward_server.rewards.code.judge import judge
+from reward_server.rewards.code.suites import parse_suite
 from sandbox.api import CallResult, Limits, Program, Run, RunStatus, Sandbox, Value
 from sandbox.opening import open_sandbox
 from sandbox.options import SandboxOptions

@@ -20,8 +20,9 @@ from types import MappingProxyType
 from typing import Final
 
 from reward_server.api import Grade, Verdict
-from reward_server.rewards.code.assertions import Assertion, Suite
+from reward_server.rewards.code.assertions import Assertion
 from reward_server.rewards.code.compare import difference
+from reward_server.rewards.code.suites import Suite
 from sandbox.api import CallResult, Raised, Run, RunStatus, Unserializable, Value
 
 TESTS_PASSED: Final = "tests_passed"

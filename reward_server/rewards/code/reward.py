@@ -5,15 +5,14 @@ class of the candidate's), then the calls. CPU time decides, not wall time (`bud
 """
 
 from collections.abc import Awaitable
-from functools import lru_cache
 from typing import Final
 
 from reward_server.api import CodeReference, CostClass, Grade, Measure, RewardInfo, Sample
 from reward_server.errors import BadReferenceError, SandboxUnavailableError
-from reward_server.rewards.code.assertions import Suite, parse_suite
 from reward_server.rewards.code.budget import limits_for
 from reward_server.rewards.code.extract import extract
 from reward_server.rewards.code.judge import judge, no_program
+from reward_server.rewards.code.suites import Suite, Suites
 from sandbox.api import Limits, Program, Run, RunStatus, Sandbox, SandboxError
 
 INFO: Final = RewardInfo(
@@ -24,7 +23,6 @@ INFO: Final = RewardInfo(
     cost_class=CostClass.SANDBOX,
     deterministic=True,
 )
-CACHED_SUITES: Final = 2048  # more than MBPP has problems; a group shares one
 
 
 class CodeReward:
@@ -33,27 +31,41 @@ class CodeReward:
     def __init__(self, sandbox: Sandbox, *, limits: Limits | None = None) -> None:
         self._sandbox = sandbox
         self._limits = limits or Limits()
-        self._suite = lru_cache(maxsize=CACHED_SUITES)(parse_suite)
+        self._suites = Suites()
 
     @property
     def info(self) -> RewardInfo:
         return INFO
 
     def grade(self, sample: Sample, answer: str) -> Grade | Awaitable[Grade]:
-        """Judge the Python in `answer`; an answer without any is graded at once.
+        """Judge the Python in `answer`; an answer without any is graded at once, if its tests are few.
 
         Raises:
             BadReferenceError: a test cannot be split into a call and an expected value, or
                 the reference's CPU time is no time;
-                from the awaitable, when the sandbox lacks a module of the imports.
+                from the awaitable, where the tests are many, or when the sandbox lacks a
+                module of the imports.
             SandboxUnavailableError: from the awaitable, when no program could be run.
         """
         reference = sample.reference
         if not isinstance(reference, CodeReference):
             raise BadReferenceError(f"reference: code needs tests, got {type(reference).__name__}")
-        suite = self._suite(reference)
-        source = extract(answer, suite.entry_point)
         limits = limits_for(reference.reference_cpu_ms, self._limits)
+        suite = self._suites.suite(reference)
+        if isinstance(suite, Suite):
+            return self._grade(answer, reference, suite, limits)
+        return self._grade_later(answer, reference, suite, limits)
+
+    async def _grade_later(
+        self, answer: str, reference: CodeReference, suite: Awaitable[Suite], limits: Limits
+    ) -> Grade:
+        grade = self._grade(answer, reference, await suite, limits)
+        return await grade if isinstance(grade, Awaitable) else grade
+
+    def _grade(
+        self, answer: str, reference: CodeReference, suite: Suite, limits: Limits
+    ) -> Grade | Awaitable[Grade]:
+        source = extract(answer, suite.entry_point)
         return no_program(suite) if source is None else self._run(source, reference, suite, limits)
 
     async def _run(self, source: str, reference: CodeReference, suite: Suite, limits: Limits) -> Grade:

@@ -9,7 +9,7 @@ from reward_server.api import CodeReference, FailureKind, Sample
 from reward_server.errors import SandboxUnavailableError
 from reward_server.guarded_sandbox import GuardedSandbox
 from reward_server.rewards.code import CodeReward
-from sandbox.api import Limits, Program, Run, RunStatus, Sandbox, SandboxError
+from sandbox.api import Limits, Program, Run, RunStatus, Sandbox, SandboxError, Usage
 
 PROGRAM = Program(source="", calls=())
 
@@ -19,6 +19,7 @@ class Counting:
 
     name = "counting"
     slots = 1
+    usage = Usage()
 
     def __init__(self) -> None:
         self.runs = 0
@@ -40,9 +41,11 @@ class Examiner:
     def __init__(self, *found: str | SandboxUnavailableError | None) -> None:
         self._found = list(found)
         self.examinations = 0
+        self.at_once: list[int] = []
 
-    async def __call__(self, sandbox: Sandbox) -> str | None:
+    async def __call__(self, sandbox: Sandbox, at_once: int) -> str | None:
         self.examinations += 1
+        self.at_once.append(at_once)
         await asyncio.sleep(0)
         found = self._found.pop(0) if len(self._found) > 1 else self._found[0]
         if isinstance(found, SandboxUnavailableError):
@@ -147,3 +150,25 @@ async def test_code_in_a_refused_sandbox_is_a_failure_and_no_score() -> None:
     with pytest.raises(SandboxUnavailableError, match="cheats were paid: constant") as caught:
         await graded
     assert caught.value.kind is FailureKind.SANDBOX
+
+
+async def test_the_first_examination_has_all_slots_and_a_later_one_a_single_slot() -> None:
+    sandbox, examiner = Counting(), Examiner(None)
+    sandbox.slots = 4
+    guarded = GuardedSandbox(sandbox, examiner)
+
+    await guarded.examine()
+    await guarded.examine()
+
+    assert examiner.at_once == [4, 1]
+
+
+async def test_a_refused_sandbox_is_examined_with_all_slots_as_nothing_else_runs() -> None:
+    sandbox, examiner = Counting(), Examiner("cheats were paid: constant", None)
+    sandbox.slots = 4
+    guarded = GuardedSandbox(sandbox, examiner)
+
+    await guarded.examine()
+    await guarded.examine()
+
+    assert examiner.at_once == [4, 4]

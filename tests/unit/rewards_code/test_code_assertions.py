@@ -10,7 +10,7 @@ import pytest
 
 from reward_server.api import CodeReference
 from reward_server.errors import BadReferenceError
-from reward_server.rewards.code.assertions import MAX_REFERENCE_CHARS, parse_suite
+from reward_server.rewards.code.suites import MAX_REFERENCE_CHARS, parse_suite
 
 CASES = Path(__file__).resolve().parents[2] / "cases"
 ROWS = [json.loads(line) for line in (CASES / "code_asserts.jsonl").read_text("utf-8").splitlines()]

@@ -8,9 +8,9 @@ import pytest
 
 from reward_server.errors import SandboxUnavailableError
 from reward_server.rewards.code import CodeReward
-from reward_server.rewards.code.assertions import parse_suite
 from reward_server.rewards.code.canary import TESTS, Case, complaint, examine, load_cases
-from sandbox.api import CallResult, Limits, Program, Run, RunStatus, SandboxError, Value
+from reward_server.rewards.code.suites import parse_suite
+from sandbox.api import CallResult, Limits, Program, Run, RunStatus, SandboxError, Usage, Value
 
 CASES = Path(__file__).resolve().parents[2] / "cases"
 
@@ -24,6 +24,7 @@ class Pretending:
 
     name = "pretending"
     slots = 1
+    usage = Usage()
 
     def __init__(self, *values: int, error: SandboxError | None = None) -> None:
         self._values = values

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from reward_server.api import CodeReference
-from reward_server.rewards.code.assertions import parse_suite
 from reward_server.rewards.code.hidden import literal
+from reward_server.rewards.code.suites import parse_suite
 
 
 @pytest.mark.parametrize(

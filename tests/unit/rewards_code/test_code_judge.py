@@ -3,8 +3,8 @@
 import pytest
 
 from reward_server.api import CodeReference, Verdict
-from reward_server.rewards.code.assertions import parse_suite
 from reward_server.rewards.code.judge import judge
+from reward_server.rewards.code.suites import parse_suite
 from sandbox.api import CallResult, Raised, Run, RunStatus, Unserializable, Value
 
 SUITE = parse_suite(CodeReference(tests=("assert f(1) == 1", "assert f(2) == 2", "assert f(3) == 3")))

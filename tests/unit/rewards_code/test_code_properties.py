@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reward_server.api import CodeReference
-from reward_server.rewards.code.assertions import Assertion, parse_suite
+from reward_server.rewards.code.assertions import Assertion
 from reward_server.rewards.code.compare import Tolerance, difference
 from reward_server.rewards.code.extract import extract
+from reward_server.rewards.code.suites import parse_suite
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)  # the others have no literal
 TEXT = st.text(max_size=8)

@@ -18,7 +18,7 @@ from reward_server.api import (
 )
 from reward_server.errors import BadReferenceError, SandboxUnavailableError
 from reward_server.rewards.code import CodeReward
-from sandbox.api import CallResult, Limits, Program, Run, RunStatus, SandboxError, Value
+from sandbox.api import CallResult, Limits, Program, Run, RunStatus, SandboxError, Usage, Value
 
 REFERENCE = CodeReference(
     tests=("assert add(1, 2) == 3", "assert add(1000, 234) == 1234"),
@@ -33,6 +33,7 @@ class ScriptedSandbox:
 
     name = "scripted"
     slots = 1
+    usage = Usage()
 
     def __init__(
         self,
