@@ -8,7 +8,7 @@ import tyro
 from rich.console import Console
 
 from evals.errors import CheckpointError, EvaluationError
-from evals.options import Compare, Run, Serve
+from evals.options import Compare, Report, Run, Serve
 from evals.run import run, run_compare
 from reward_client.api import RewardClientError
 from tasks.errors import TasksError
@@ -16,6 +16,7 @@ from tasks.errors import TasksError
 Command = (
     Annotated[Run, tyro.conf.subcommand("run")]
     | Annotated[Compare, tyro.conf.subcommand("compare")]
+    | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Serve, tyro.conf.subcommand("serve")]
 )
 
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return run(command, console)
             case Compare():
                 return run_compare(command, console)
+            case Report():
+                return _report(command)
             case Serve():
                 return _serve(command)
     except (EvaluationError, RewardClientError, TasksError) as error:
@@ -42,6 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("stopped; completions so far are kept, run the same command to go on\n")
         return 130
+
+
+def _report(options: Report) -> int:
+    from evals.report.build import REPORT_FILE, write_report  # noqa: PLC0415 - imports plotly, needed here alone
+
+    path = options.output or options.results[-1] / REPORT_FILE
+    write_report(options.results, path, seed=options.seed)
+    sys.stdout.write(f"{path}\n")
+    return 0
 
 
 def _serve(options: Serve) -> int:

@@ -121,6 +121,24 @@ class Compare:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """Write one self-contained HTML page of an evaluation, or of two compared."""
+
+    results: tyro.conf.Positional[tuple[Path, ...]]
+    """Directory of results; of two, the earlier first."""
+    output: Path | None = None
+    """File of the page; unset: report.html in the last directory."""
+    seed: int = 0
+    """Seed of the bootstrap of a comparison."""
+
+    def __post_init__(self) -> None:
+        if len(self.results) not in (1, 2):
+            raise EvaluationError(
+                f"report: give the results of one evaluation or two, got {len(self.results)}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Serve:
     """Serve a checkpoint as an OpenAI-compatible endpoint, for other harnesses."""
 

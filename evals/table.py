@@ -135,12 +135,17 @@ def _side(value: float, completions: Sequence[Graded]) -> str:
 
 def unlike(before: Results, after: Results) -> list[str]:
     """Name what differs between two evaluations besides the policy."""
+    shared = before.reward_versions.keys() & after.reward_versions.keys()
+    versions = (
+        (f"version of reward {name!r}", *(", ".join(side.reward_versions[name]) for side in (before, after)))
+        for name in sorted(shared)
+    )
     return [
         f"not like for like: {what} was {mine!r}, then {theirs!r}"
         for what, mine, theirs in (
             ("prompt template", before.prompt_hash, after.prompt_hash),
             ("sampling", before.sampling, after.sampling),
-            ("reward versions", dict(before.reward_versions), dict(after.reward_versions)),
+            *versions,
         )
         if mine != theirs
     ]

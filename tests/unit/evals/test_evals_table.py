@@ -128,8 +128,8 @@ def test_evaluations_that_differ_in_more_than_the_policy_are_named() -> None:
 
     said = unlike(mine, dataclasses.replace(mine, prompt_hash="ffff", reward_versions={"math": ("2.0.0",)}))
 
-    assert [note.split(":")[1].split(" was")[0].strip() for note in said] == [
-        "prompt template",
-        "reward versions",
+    assert said == [
+        "not like for like: prompt template was '8c1d02aa', then 'ffff'",
+        "not like for like: version of reward 'math' was '1.0.0+3f2a9c1b', then '2.0.0'",
     ]
     assert unlike(mine, mine) == []

@@ -1,0 +1,135 @@
+"""What a page shows, as plain JSON values: numbers, and every completion with what became of it.
+
+A side is one evaluation: a run has one, a comparison two. Texts of candidates are data
+here and stay data in the page, which never turns them into markup.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from evals.compare import Comparison, Metric, compare
+from evals.grade import Graded
+from evals.results import DomainSummary
+from evals.statistics import TIE, Estimate
+from evals.store import Results
+from evals.table import footnotes, unlike
+from reward_client.api import Score
+
+Json = Mapping[str, object]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Side:
+    """One evaluation as it was stored."""
+
+    label: str
+    results: Results
+    graded: Sequence[Graded]
+
+
+def page_content(sides: Sequence[Side], *, title: str, seed: int = 0) -> Json:
+    """Return everything that the page's script needs, but the figures."""
+    content: dict[str, object] = {
+        "title": title,
+        "sides": [_side(side) for side in sides],
+        "items": _items(sides),
+        "notes": list(footnotes(sides[-1].results)),
+        "comparison": None,
+    }
+    if len(sides) == 2:
+        before, after = sides
+        compared = {
+            metric.value: compare(before.graded, after.graded, metric=metric, seed=seed) for metric in Metric
+        }
+        content["comparison"] = {
+            metric: {name: _comparison(row) for name, row in rows.items()}
+            for metric, rows in compared.items()
+        }
+        content["notes"] = [
+            *unlike(before.results, after.results),
+            *(f"{side.label}: {note}" for side in sides for note in footnotes(side.results)),
+        ]
+    return content
+
+
+def _side(side: Side) -> Json:
+    return {
+        "label": side.label,
+        "source": side.results.source,
+        "split": side.results.split,
+        "domains": {name: _domain(domain) for name, domain in side.results.domains.items()},
+    }
+
+
+def _domain(domain: DomainSummary) -> Json:
+    return {
+        "prompts": domain.prompts,
+        "completions": domain.completions,
+        "ungraded": dict(domain.ungraded),
+        "accuracy": _estimate(domain.accuracy),
+        "reward": _estimate(domain.reward),
+        "format": _estimate(domain.format_rate),
+        "given_format": _estimate(domain.accuracy_given_format),
+        "pass_at": {str(k): _estimate(found) for k, found in domain.pass_at.items()},
+    }
+
+
+def _estimate(estimate: Estimate | None) -> Sequence[float] | None:
+    """Mean, low and high; rounded, because a page of thousands of numbers is read, not computed with."""
+    if estimate is None:
+        return None
+    return [round(number, 4) for number in (estimate.mean, *estimate.interval)]
+
+
+def _comparison(row: Comparison) -> Json:
+    return {**asdict(row), "test": row.test.value, "difference": row.difference}
+
+
+def _items(sides: Sequence[Side]) -> list[Json]:
+    """Return a row a prompt, in the order of the first side, with its completions on each side."""
+    by_prompt: dict[str, list[list[Graded]]] = {}
+    for index, side in enumerate(sides):
+        for graded in side.graded:
+            by_prompt.setdefault(graded.example_id, [[] for _ in sides])[index].append(graded)
+    return [_item(example_id, per_side) for example_id, per_side in by_prompt.items()]
+
+
+def _item(example_id: str, per_side: Sequence[Sequence[Graded]]) -> Json:
+    first = next(graded for listed in per_side for graded in listed)
+    means = [_mean(listed) for listed in per_side]
+    return {
+        "id": example_id,
+        "domain": first.domain.value,
+        "reward": first.reward,
+        "prompt": first.prompt,
+        "sides": [[_completion(graded) for graded in listed] for listed in per_side],
+        "means": means,
+        "change": _change(means),
+    }
+
+
+def _mean(listed: Sequence[Graded]) -> float | None:
+    values = [Metric.ACCURACY.of(graded.score) for graded in listed if graded.score is not None]
+    return sum(values) / len(values) if values else None
+
+
+def _change(means: Sequence[float | None]) -> str | None:
+    """Name the change of accuracy from the first side to the second, None where there is none to tell."""
+    if len(means) != 2 or means[0] is None or means[1] is None:
+        return None
+    difference = means[1] - means[0]
+    return "better" if difference > TIE else "worse" if difference < -TIE else "same"
+
+
+def _completion(graded: Graded) -> Json:
+    result = graded.outcome.result
+    shared = {"text": graded.completion, "version": graded.outcome.reward_version}
+    if isinstance(result, Score):
+        return {
+            **shared,
+            "verdict": result.verdict,
+            "value": round(result.value, 4),
+            "components": {name: round(value, 4) for name, value in result.components.items()},
+            "explanation": result.explanation,
+        }
+    return {**shared, "verdict": "UNGRADED", "kind": result.kind, "explanation": result.message}

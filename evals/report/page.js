@@ -1,0 +1,252 @@
+"use strict";
+// Shows the content that the page carries. Texts of candidates are hostile: they only ever
+// become text nodes, never markup.
+(() => {
+  const content = JSON.parse(document.getElementById("content").textContent);
+  const byId = (id) => document.getElementById(id);
+  const ROW = 47; // pixels, as in the style
+  const two = content.sides.length === 2;
+
+  function element(name, attributes = {}, ...children) {
+    const made = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.append(...children);
+    return made;
+  }
+
+  // --- numbers --------------------------------------------------------------------------
+
+  const percent = (x, digits = 1) => `${(100 * x).toFixed(digits)}`;
+  const signed = (x) => `${x >= 0 ? "+" : "−"}${percent(Math.abs(x))}`;
+  function interval(estimate) {
+    if (!estimate) return ["–"];
+    const [mean, low, high] = estimate;
+    return [percent(mean), element("span", { class: "low" }, ` [${percent(low, 0)}, ${percent(high, 0)}]`)];
+  }
+  const cell = (...children) => element("td", {}, ...children);
+
+  function runTable() {
+    const rows = Object.entries(content.sides[0].domains).map(([name, domain]) => {
+      const ungraded = Object.values(domain.ungraded).reduce((sum, n) => sum + n, 0);
+      return element("tr", { class: name === "all" ? "all" : "" }, cell(name), cell(String(domain.prompts)),
+        cell(...interval(domain.accuracy)), cell(...interval(domain.format)), cell(...interval(domain.given_format)),
+        cell(...interval(domain.reward)), cell(String(ungraded)));
+    });
+    return [["domain", "prompts", "accuracy", "format", "accuracy given format", "reward", "ungraded"], rows];
+  }
+
+  function comparisonTable() {
+    const rows = Object.entries(content.comparison.accuracy).map(([name, row]) => {
+      const p = row.p_adjusted ?? row.p_value;
+      const sure = row.interval[0] > 0 ? "better" : row.interval[1] < 0 ? "worse" : "";
+      const reward = content.comparison.reward[name], format = content.comparison.format[name];
+      return element("tr", { class: name === "all" ? "all" : "" }, cell(name), cell(String(row.prompts)),
+        cell(`${percent(row.before)} → ${percent(row.after)}`),
+        element("td", { class: sure }, `${signed(row.difference)} [${signed(row.interval[0])}, ${signed(row.interval[1])}]`),
+        cell(String(row.better)), cell(String(row.worse)), cell(p < 0.001 ? p.toExponential(0) : p.toPrecision(2)),
+        cell(row.detectable === null ? "–" : percent(row.detectable)),
+        cell(signed(format.difference)), cell(signed(reward.difference)));
+    });
+    return [["domain", "prompts", "accuracy", "change [95 %]", "better", "worse", "p (Holm)", "detectable", "format", "reward"], rows];
+  }
+
+  function showNumbers() {
+    byId("title").textContent = content.title;
+    const [headings, rows] = two ? comparisonTable() : runTable();
+    byId("numbers").append(
+      element("thead", {}, element("tr", {}, ...headings.map((text) => element("th", { scope: "col" }, text)))),
+      element("tbody", {}, ...rows));
+    const tests = two ? [`p is two-sided and paired (${content.comparison.accuracy.all.test}), of domains adjusted for their number; ` +
+      "detectable: the smallest true change found four times of five; all in percent"] : ["in percent, with 95 % intervals"];
+    byId("notes").append(...[...tests, ...content.notes].map((note) => element("li", {}, note)));
+  }
+
+  // --- plots ----------------------------------------------------------------------------
+
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+  function themed(layout) {
+    const axis = { gridcolor: colour("--line"), zerolinecolor: colour("--soft"), linecolor: colour("--line"), automargin: true };
+    return { ...layout, template: null, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", autosize: true,
+      font: { color: colour("--ink"), family: "system-ui, sans-serif", size: 13 },
+      margin: { l: 10, r: 14, t: 8, b: 40 }, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
+      hoverlabel: { bgcolor: colour("--raised"), font: { color: colour("--ink") }, bordercolor: colour("--line") },
+      xaxis: { ...axis, ...layout.xaxis }, yaxis: { ...axis, ...layout.yaxis } };
+  }
+
+  // All places first: a plot takes the width that its place has when it is drawn.
+  function placePlots() {
+    byId("plots").append(...content.figures.map(({ id, title, caption }) =>
+      element("figure", {}, element("h3", {}, title), element("figcaption", {}, caption), element("div", { id: `plot-${id}` }))));
+  }
+  function drawPlots() {
+    for (const { id, figure } of content.figures) {
+      Plotly.react(byId(`plot-${id}`), figure.data, themed(figure.layout), { responsive: true, displayModeBar: false });
+    }
+  }
+
+  // --- samples --------------------------------------------------------------------------
+
+  const FILTERS = ["domain", "verdict", "change"];
+  const state = { domain: "", verdict: "", change: "", q: "", item: "" };
+  const haystacks = content.items.map((item) =>
+    [item.id, item.prompt, ...item.sides.flat().flatMap((c) => [c.text, c.explanation, c.kind ?? ""])].join("\n").toLowerCase());
+  const verdictsOf = content.items.map((item) => new Set(item.sides.flat().map((c) => c.verdict)));
+  let shown = []; // indices into content.items
+
+  function readAddress() {
+    const parameters = new URLSearchParams(location.hash.slice(1));
+    for (const key of Object.keys(state)) state[key] = parameters.get(key) ?? "";
+  }
+  function writeAddress() {
+    const parameters = new URLSearchParams(Object.entries(state).filter(([, value]) => value));
+    history.replaceState(null, "", `#${parameters}`);
+  }
+
+  function options(select, values, all) {
+    select.replaceChildren(element("option", { value: "" }, all), ...values.map((v) => element("option", { value: v }, v)));
+  }
+  function fillFilters() {
+    options(byId("domain"), [...new Set(content.items.map((item) => item.domain))].sort(), "all");
+    options(byId("verdict"), [...new Set(verdictsOf.flatMap((set) => [...set]))].sort(), "any");
+    options(byId("change"), ["worse", "better", "same"], "any");
+    byId("change-label").hidden = !two;
+  }
+
+  function matches(index) {
+    const item = content.items[index];
+    return (!state.domain || item.domain === state.domain) && (!state.change || item.change === state.change) &&
+      (!state.verdict || verdictsOf[index].has(state.verdict)) && (!state.q || haystacks[index].includes(state.q.toLowerCase()));
+  }
+
+  function refresh() {
+    shown = content.items.map((_, index) => index).filter(matches);
+    byId("count").textContent = `${shown.length.toLocaleString("en")} of ${content.items.length.toLocaleString("en")}`;
+    byId("rows").style.height = `${shown.length * ROW}px`;
+    if (!shown.some((index) => content.items[index].id === state.item)) state.item = shown.length ? content.items[shown[0]].id : "";
+    for (const name of FILTERS) byId(name).value = state[name];
+    if (byId("query").value !== state.q) byId("query").value = state.q;
+    writeAddress();
+    scrollToItem();
+    drawRows();
+    drawDetail();
+  }
+
+  const position = () => shown.findIndex((index) => content.items[index].id === state.item);
+
+  function scrollToItem() {
+    const top = position() * ROW, list = byId("list");
+    if (top < list.scrollTop) list.scrollTop = Math.max(0, top);
+    if (top + ROW > list.scrollTop + list.clientHeight) list.scrollTop = top + ROW - list.clientHeight;
+  }
+
+  function drawRows() {
+    const list = byId("list");
+    const first = Math.max(0, Math.floor(list.scrollTop / ROW) - 5);
+    const last = Math.min(shown.length, first + Math.ceil(list.clientHeight / ROW) + 10);
+    const rows = [];
+    for (let at = first; at < last; at++) rows.push(row(content.items[shown[at]], at));
+    byId("rows").replaceChildren(...rows);
+  }
+  function row(item, at) {
+    const means = item.means.map((mean) => (mean === null ? "ungraded" : percent(mean, 0))).join(" → ");
+    const made = element("div", { class: "row", role: "option", "aria-selected": String(item.id === state.item), style: `top:${at * ROW}px` },
+      element("div", {}, item.prompt.trim().replaceAll(/\s+/g, " ").slice(0, 160)),
+      element("div", { class: "what" }, element("span", { class: item.change ?? "" }, means), ` · ${item.domain} · ${item.id}`));
+    made.addEventListener("click", () => select(item.id));
+    return made;
+  }
+  function select(id) {
+    state.item = id;
+    writeAddress();
+    scrollToItem();
+    drawRows();
+    drawDetail();
+  }
+  function step(by) {
+    const next = Math.min(shown.length - 1, Math.max(0, position() + by));
+    if (shown.length) select(content.items[shown[next]].id);
+  }
+
+  // --- one sample -----------------------------------------------------------------------
+
+  // Marks what was searched for, in text nodes and <mark> elements.
+  function searched(text) {
+    const wanted = state.q.toLowerCase(), lower = text.toLowerCase(), parts = [];
+    let from = 0;
+    if (wanted && lower.length === text.length) {
+      for (let at = lower.indexOf(wanted); at >= 0; at = lower.indexOf(wanted, from)) {
+        parts.push(text.slice(from, at), element("mark", {}, text.slice(at, at + wanted.length)));
+        from = at + wanted.length;
+      }
+    }
+    return [...parts, text.slice(from)];
+  }
+  function completionText(text) {
+    const made = element("pre");
+    let inside = "";
+    for (const part of text.split(/(<\/?(?:reasoning|answer)>)/)) {
+      const tag = /^<(\/?)(reasoning|answer)>$/.exec(part);
+      if (tag) {
+        made.append(element("span", { class: "tag" }, part));
+        inside = tag[1] ? "" : tag[2];
+      } else if (part) {
+        made.append(element("span", inside ? { class: inside } : {}, ...searched(part)));
+      }
+    }
+    return made;
+  }
+  const GOOD = new Set(["CORRECT", "QUALITY"]);
+  function completion(found) {
+    const kind = found.verdict === "UNGRADED" ? "none" : GOOD.has(found.verdict) ? "good" : "bad";
+    const value = found.value === undefined ? found.kind : found.value.toFixed(2);
+    const components = Object.entries(found.components ?? {}).map(([name, x]) => `${name} ${x.toFixed(2)}`).join(" · ");
+    return element("div", {}, element("div", { class: `verdict ${kind}` }, `${found.verdict} ${value}`),
+      element("div", { class: "explanation" }, ...searched(found.explanation)), completionText(found.text),
+      element("div", { class: "components" }, [components, found.version].filter(Boolean).join(" · ")));
+  }
+  function drawDetail() {
+    const item = content.items.find((candidate) => candidate.id === state.item);
+    if (!item) return byId("detail").replaceChildren(element("p", {}, "Nothing matches."));
+    const sides = item.sides.map((completions, index) =>
+      element("div", {}, ...(two ? [element("h3", {}, content.sides[index].label)] : []),
+        ...(completions.length ? completions.map(completion) : [element("p", { class: "low" }, "not asked")])));
+    const holder = element("div", { class: "sides" }, ...sides);
+    holder.style.setProperty("--sides", String(sides.length));
+    byId("detail").replaceChildren(element("h3", {}, item.id), element("pre", {}, ...searched(item.prompt)), holder);
+    byId("detail").scrollTop = 0;
+  }
+
+  // --- events ---------------------------------------------------------------------------
+
+  function switchTheme() {
+    const dark = getComputedStyle(document.documentElement).colorScheme.includes("dark");
+    document.documentElement.dataset.theme = dark ? "light" : "dark";
+    drawPlots();
+  }
+  for (const name of FILTERS) byId(name).addEventListener("change", (event) => { state[name] = event.target.value; refresh(); });
+  byId("query").addEventListener("input", (event) => { state.q = event.target.value; refresh(); });
+  byId("list").addEventListener("scroll", drawRows);
+  byId("theme").addEventListener("click", switchTheme);
+  window.addEventListener("hashchange", () => { readAddress(); refresh(); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawPlots);
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      Object.assign(state, { domain: "", verdict: "", change: "", q: "" });
+      document.activeElement.blur();
+      return refresh();
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || /INPUT|SELECT/.test(document.activeElement.tagName)) return;
+    const keys = { j: () => step(1), ArrowDown: () => step(1), k: () => step(-1), ArrowUp: () => step(-1), t: switchTheme,
+      "/": () => byId("query").focus() };
+    const inList = document.activeElement === byId("list") || !event.key.startsWith("Arrow");
+    if (keys[event.key] && inList) { event.preventDefault(); keys[event.key](); }
+  });
+
+  showNumbers();
+  placePlots();
+  drawPlots();
+  fillFilters();
+  readAddress();
+  refresh();
+})();
