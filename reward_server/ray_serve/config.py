@@ -1,6 +1,5 @@
 """Every knob of the service on Ray, read once; the server's own are below `--server`."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -43,11 +42,12 @@ class RayConfig:
     """Servers, for all that is not a program."""
     programs: Scale = field(default_factory=Scale)
     """Sandboxes."""
-    slots: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    slots: int = 1
     """Programs that one sandbox runs at once, and CPUs that Ray gives it."""
     sandbox_resource: str | None = None
     """Ray resource of the nodes that may run sandboxes, of which each takes 1; without it any node."""
-    server: ServerConfig = field(default_factory=ServerConfig)
+    server: ServerConfig = field(default_factory=lambda: ServerConfig(queues=QueueConfig(workers=1)))
+    """The server in each replica; Ray gives it as many CPUs as it has workers."""
 
     def __post_init__(self) -> None:
         if self.slots < 1:
