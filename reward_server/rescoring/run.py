@@ -24,8 +24,10 @@ from reward_server import config, registry
 from reward_server.api import CostClass, Outcome, Sample, Score
 from reward_server.cache import ScoreCache
 from reward_server.errors import ConfigurationError
+from reward_server.fair import Caller
 from reward_server.flights import Flights
 from reward_server.lanes import Lane
+from reward_server.pace import Turnstile
 from reward_server.recording import journal, parquet
 from reward_server.recording.rows import Recorded
 from reward_server.rescoring.changes import Rescored, Tally, is_change, table, word
@@ -114,19 +116,22 @@ async def _scorer(settings: config.ServerConfig, stack: AsyncExitStack) -> Score
 
 async def _graded(scorer: Scorer, calls: Iterable[list[Recorded]]) -> AsyncGenerator[Rescored]:
     """Yield the samples of all calls in order, several calls in flight."""
+    turnstile = Turnstile()
     flying: list[tuple[list[Recorded], asyncio.Task[list[Outcome]]]] = []
     for call in calls:
         while flying and sum(len(each) for each, _ in flying) + len(call) > _IN_FLIGHT:
             async for rescored in _landed(*flying.pop(0)):
                 yield rescored
-        flying.append((call, asyncio.create_task(_score(scorer, [each.sample for each in call]))))
+        samples = [each.sample for each in call]
+        flying.append((call, asyncio.create_task(_score(scorer, samples, turnstile))))
     for each in flying:
         async for rescored in _landed(*each):
             yield rescored
 
 
-async def _score(scorer: Scorer, samples: Sequence[Sample]) -> list[Outcome]:
-    return await scorer.score(samples, deadline=time.perf_counter() + _CALL_S)
+async def _score(scorer: Scorer, samples: Sequence[Sample], turnstile: Turnstile) -> list[Outcome]:
+    with turnstile.pace(Caller()) as pace:
+        return await scorer.score(samples, deadline=time.perf_counter() + _CALL_S, pace=pace)
 
 
 async def _landed(call: list[Recorded], grading: "asyncio.Task[list[Outcome]]") -> AsyncGenerator[Rescored]:
