@@ -96,25 +96,26 @@ def _settled(sampler: Sampler, node: Node) -> Node:
 
 
 def _compare_sets(sampler: Sampler, gold: Node, answer: Node) -> Match:
-    if _hides(sampler, gold, answer):
-        return Match.DIFFERENT
     left, right = shapes.intervals(gold), shapes.intervals(answer)
     if left is None or right is None:
         both = all(shapes.intervals(side) or shapes.is_set_of_reals(side) for side in (gold, answer))
-        return Match.DIFFERENT if not both or sets_differ(sampler, gold, answer) else Match.UNKNOWN
+        return _by_points(sampler, gold, answer) if both else Match.DIFFERENT
     if len(left) == len(right) == 1:
         return _compare_intervals(sampler, left[0], right[0])
     if len(left) == len(right) and _every_interval_found(sampler, left, right):
         return Match.EQUAL
-    # The same set can be cut in many ways.
+    return _by_points(sampler, gold, answer)
+
+
+def _by_points(sampler: Sampler, gold: Node, answer: Node) -> Match:
+    """Compare two sets that are cut in different ways.
+
+    Of several sets named, none may be the whole gold: the others would be other answers.
+    """
+    several = isinstance(answer, Collection) and answer.kind is Kind.LIST
+    if several and any(_compare_sets(sampler, gold, item) is Match.EQUAL for item in children(answer)):
+        return Match.DIFFERENT
     return Match.DIFFERENT if sets_differ(sampler, gold, answer) else Match.UNKNOWN
-
-
-def _hides(sampler: Sampler, gold: Node, answer: Node) -> bool:
-    """Tell whether one of several sets named is the whole gold: the others are then other answers."""
-    if not isinstance(answer, Collection) or answer.kind is not Kind.LIST:
-        return False
-    return any(_compare_sets(sampler, gold, item) is Match.EQUAL for item in answer.items)
 
 
 def _every_interval_found(sampler: Sampler, left: Sequence[Interval], right: Sequence[Interval]) -> bool:
@@ -169,9 +170,13 @@ def _compare_unordered(sampler: Sampler, gold: Collection, answer: Collection) -
         return Match.DIFFERENT
     unsure = False
     for item in left:
-        matches = [compare(sampler, item, other) for other in right]
+        matches: list[Match] = []
+        for other in right:
+            matches.append(compare(sampler, item, other))
+            if matches[-1] is Match.EQUAL:
+                break
         if Match.EQUAL in matches:
-            del right[matches.index(Match.EQUAL)]
+            del right[len(matches) - 1]
         elif Match.UNKNOWN in matches:
             unsure = True
         else:

@@ -7,6 +7,7 @@ expression with them: a part that is not has no value there. So `sqrt(a) sqrt(b)
 
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from mpmath.ctx_mp import MPContext  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
@@ -34,6 +35,8 @@ _LEAF_STEPS = 3
 _ARITHMETIC_STEPS = 6
 _FUNCTION_STEPS = 15
 
+_REMEMBERED_NUMBERS = 1024
+
 # mpmath has no type stubs; its numbers are `Any` here and in `sampled` only.
 Value = Any
 
@@ -59,6 +62,7 @@ class Evaluator:
         context: Any = MPContext()
         context.prec = BITS
         self._mp = context
+        self._numbers = lru_cache(_REMEMBERED_NUMBERS)(self._number)
         self._meter = meter
 
     def value(self, node: Node, point: Mapping[str, Fraction], *, real: bool = False) -> Value:
@@ -87,6 +91,9 @@ class Evaluator:
 
     def number(self, value: Fraction) -> Value:
         self._meter.spend(_LEAF_STEPS)
+        return self._numbers(value)
+
+    def _number(self, value: Fraction) -> Value:
         return self._mp.mpf(value.numerator) / value.denominator
 
     def magnitude(self, value: Value) -> float:

@@ -13,6 +13,7 @@ _ADJECTIVES = r"(?:(?:final|correct|exact|simplified|right|numerical|actual|requ
 _ANSWER = re.compile(
     rf"(?:so|thus|therefore|hence|finally)(?: *,| ) *|a total of (?=[-+$\\\d])|"
     rf"(?:result|solution|ans|a)[*_]{{0,2}}: *|"
+    rf"(?:\*\*|__)(?:final )?(?:answer|result|solution)(?:\*\*|__) +|"
     rf"#{{0,3}} ?(?P<bold>\*\*|__)?(?:(?:the|my|our) )?{_ADJECTIVES}"
     rf"(?:(?:answer|total|result|solution) *(?(bold)[*_]{{0,2}})(?:is(?![a-z])|:|=)(?(bold)[*_]{{0,2}}) *:?"
     rf"|answer(?(bold)[*_]{{0,2}}) +(?=[-+$\\\d]))",
@@ -21,7 +22,7 @@ _ANSWER = re.compile(
 _NAME = r"(?:[a-z][a-z'-]*|\$[^$=]{1,40}\$|\\\([^=]{1,40}?\\\)|[a-z]\(\d{1,3}\))"
 # What stands before a value that begins like one: a sign, a digit, a bracket, a command, `y =`.
 _CLAIM = re.compile(
-    rf"(?P<name>{_NAME}(?: {_NAME}){{0,9}}?)"
+    rf"(?:\*\*|__)?(?P<name>{_NAME}(?: {_NAME}){{0,9}}?)"
     r"(?: (?:is|are|was|equals|is equal to|comes to|gives|get|got|obtain|find|have|yields)(?: *:)? "
     r"|(?:\*\*|__)?(?: ?=|:)(?:\*\*|__)? +)"
     r"(?:exactly |equal to )?"
@@ -42,6 +43,8 @@ _NAMES = NAMES | GREEK
 # `ab = 6` is an equation, "area = 6" a claim.
 _SHORTEST_WORD = 2
 _SHORTEST_BEFORE_EQUALS = 4
+# A lead in math mode: `\\text{Answer: } 5`.
+_WRAPPED = re.compile(r"\\(?:text|textbf|mathrm|mbox)\s*\{\s*([A-Za-z ]{1,60}(?::| is|=))\s*\}\s*")
 _CLOSING = re.compile(
     r",? is (?:the|my|our) (?:final |correct |right )*(?:answer|result|solution|total)$", re.I
 )
@@ -49,6 +52,10 @@ _CLOSING = re.compile(
 
 def without_lead(text: str) -> str | None:
     """Return what a lead announces; None if the text does not begin with one."""
+    if wrapped := _WRAPPED.match(text):
+        return without_lead(f"{wrapped[1]} {text[wrapped.end() :]}")
+    if not (text[:1].isalpha() or text[:1] in ("#", "*", "_")):
+        return None
     if found := _ANSWER.match(text):
         return text[found.end() :]
     if not (found := _CLAIM.match(text)):
@@ -62,5 +69,5 @@ def without_lead(text: str) -> str | None:
 
 def without_closing(text: str) -> str:
     """Return a text without "is the answer" at its end."""
-    found = _CLOSING.search(text, max(0, len(text) - 60))
+    found = _CLOSING.search(text, max(0, len(text) - 60)) if " is " in text else None
     return text[: found.start()] if found else text

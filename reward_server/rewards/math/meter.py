@@ -19,11 +19,15 @@ class Meter:
     def __init__(self) -> None:
         self._left = float("inf")
 
+    @property
+    def left(self) -> float:
+        return self._left
+
     def restart(self, steps: int = INLINE_STEPS) -> None:
         """Allow so many steps from here on."""
         self._left = steps
 
-    def spend(self, steps: int) -> None:
+    def spend(self, steps: float) -> None:
         """Count steps that are about to be done.
 
         Raises:

@@ -16,6 +16,10 @@ _CHOOSE_WITH_INDICES = re.compile(
     r"(?:\{\})?[_^](?:\{(\d{1,4})\}|(\d)) ?C ?_(?:\{(\d{1,4})\}|(\d{1,4}))(?!\w)", re.ASCII
 )
 _BASE = re.compile(r"([\dA-Fa-f]{1,60}) \(?(?:in )?base[ -](\d{1,2})\)?", re.ASCII)
+# The name of a derivative, before what it is.
+_DERIVATIVE = re.compile(
+    r"(?:[a-zA-Z]'{1,3}\([a-z]\)|\\[dt]?frac\{d[a-z]?\}\{d[a-z]\}(?:[a-z]\([a-z]\))?) ?= ?(?=[^y'=]*$)"
+)
 _ROUNDED = re.compile(
     r",? ?\(?(?:(?:or|which is) )?(?:approximately|approx\.?|about|\\approx) ?(-?\d+\.\d+)\)?"
 )
@@ -32,6 +36,8 @@ def rewritten(text: str) -> str:
     if "C" in text:
         text = _CHOOSE.sub(r"\\binom{\1}{\2}", text)
         text = _CHOOSE_WITH_INDICES.sub(r"\\binom{\1\2}{\3\4}", text)
+    if "=" in text:
+        text = _DERIVATIVE.sub("y = ", text, count=1)
     if "U" in text or "u" in text:
         text = _UNION.sub(r" \\cup ", text)
     return text.replace("+/-", "\\pm ") if "+/-" in text else text
@@ -43,7 +49,7 @@ def in_words(text: str) -> str:
     `1101 (base 2)` names a base. `\\sqrt{2} (approximately 1.41)` and `1/2, or equivalently
     0.5` claim that two values agree, so they are compared with each other, too.
     """
-    if found := _BASE.fullmatch(text):
+    if "base" in text and (found := _BASE.fullmatch(text)):
         return f"{found[1]}_{{{found[2]}}}"
     if "appr" in text or "about" in text:
         tail = _ROUNDED.search(text, max(0, len(text) - 60))

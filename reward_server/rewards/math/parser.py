@@ -58,7 +58,7 @@ _DEGREES = ("\\circ", "\\degree")
 _EXCEPT = re.compile(
     r"all real numbers (?:except|but|other than)(?: for)? (?:[a-z] ?= ?)?(?=[-\d\\])", re.IGNORECASE
 )
-_BASED = re.compile(r"(\d*[A-Z][\dA-Z]*)_\{?(1[1-9]|[23]\d)\}?", re.ASCII)
+_BASED = re.compile(r"\(?(\d*[A-Z][\dA-Z]*)\)?_\{?(1[1-9]|[23]\d)\}?", re.ASCII)
 
 
 def parse(text: str) -> Node:
@@ -69,7 +69,7 @@ def parse(text: str) -> Node:
         TooLargeError: over the limits.
     """
     text = rewritten(text)
-    if exception := _EXCEPT.match(text):
+    if text[:3] in ("all", "All") and (exception := _EXCEPT.match(text)):
         return Apply("setminus", (REALS, Collection(Kind.SET, (parse(text[exception.end() :]),))))
     words = read_words(text)
     if words is not None:

@@ -59,7 +59,7 @@ def read(text: str) -> Measured:
         read_number(text)
         or _read_long_number(text)
         or read_compound(text)
-        or read_time(text)
+        or (read_time(text) if ":" in text else None)
         or (read_calculation(text) if "=" in text else None)
         or _read_expression(in_words(text))
     )

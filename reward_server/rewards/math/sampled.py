@@ -18,6 +18,7 @@ from reward_server.rewards.math import exact
 from reward_server.rewards.math.evaluation import Evaluator, UndefinedError, UnsampledError, Value
 from reward_server.rewards.math.meter import Meter
 from reward_server.rewards.math.points import points
+from reward_server.rewards.math.remembered import Remembered
 from reward_server.rewards.math.tree import Node, StrangeAnswerError, TooLargeError, has_head
 
 ENOUGH_POINTS = 3
@@ -30,6 +31,10 @@ _ROUNDING = -300
 # What a sign costs besides its two values, in steps of the meter.
 _SIGN_STEPS = 6
 _REMEMBERED_POINTS = 256
+_REMEMBERED_GOLDS = 1024
+
+
+Point = Mapping[str, Fraction]
 
 
 class Match(Enum):
@@ -47,6 +52,7 @@ class Sampler:
         self.meter = Meter()
         self._evaluator = Evaluator(self.meter)
         self._points = lru_cache(_REMEMBERED_POINTS)(points)
+        self._seen = lru_cache(_REMEMBERED_GOLDS)(self._nothing_seen)
 
     def compare(self, gold: Node, answer: Node, names: Sequence[str]) -> Match:
         """Compare two scalars at points for the free symbols `names`.
@@ -56,15 +62,21 @@ class Sampler:
             StrangeAnswerError: a constant without a value.
             OverBudgetError: the meter has run out.
         """
+        seen = self._seen(gold)
         if not names:
             try:
-                return self._close(self._evaluator.value(gold, {}), self._evaluator.value(answer, {}))
+                left = seen.get((), lambda: self._evaluator.value(gold, {}))
+                return self._close(left, self._evaluator.value(answer, {}))
             except UnsampledError:
                 return Match.UNKNOWN
         real = not (has_head(gold, "i") or has_head(answer, "i"))
+        exactly = True
         agreeing = 0
-        for point in self._points(tuple(names)):
-            match self._at(gold, answer, point, real=real):
+        for index, point in enumerate(self._points(tuple(names))):
+            match = self._exactly(seen, gold, answer, index, point) if exactly else None
+            # What has no exact value at one point has none at the others.
+            exactly = match is not None
+            match match or self._at(seen, gold, answer, index, point, real=real):
                 case Match.EQUAL:
                     agreeing += 1
                 case Match.DIFFERENT:
@@ -72,6 +84,9 @@ class Sampler:
                 case Match.UNKNOWN:
                     pass
         return Match.EQUAL if agreeing >= ENOUGH_POINTS else Match.UNKNOWN
+
+    def _nothing_seen(self, gold: Node) -> Remembered:
+        return Remembered(self.meter)
 
     def proportional(self, gold: Node, answer: Node, names: Sequence[str]) -> Match:
         """Tell whether one is a constant multiple of the other.
@@ -144,27 +159,24 @@ class Sampler:
         one, other = (number(each) if isinstance(each, Fraction) else each for each in (one, other))
         return self._close(one, other) is Match.EQUAL
 
-    def _at(self, gold: Node, answer: Node, point: Mapping[str, Fraction], *, real: bool) -> Match:
+    def _at(
+        self, seen: Remembered, gold: Node, answer: Node, index: int, point: Point, *, real: bool
+    ) -> Match:
         try:
-            exactly = self._exactly(gold, answer, point)
-            if exactly is not None:
-                return exactly
-            left = self._evaluator.value(gold, point, real=real)
+            left = seen.get((index, real), lambda: self._evaluator.value(gold, point, real=real))
             right = self._evaluator.value(answer, point, real=real)
         except (UndefinedError, TooLargeError):
             # Too large at this point says nothing of the others.
             return Match.UNKNOWN
         return self._close(left, right)
 
-    def _exactly(self, gold: Node, answer: Node, point: Mapping[str, Fraction]) -> Match | None:
+    def _exactly(self, seen: Remembered, gold: Node, answer: Node, index: int, point: Point) -> Match | None:
         """Compare without rounding where both sides take only rational steps, else return None."""
         try:
-            left = self.rational(gold, point)
+            left = seen.get(index, lambda: self.rational(gold, point))
             right = None if left is None else self.rational(answer, point)
-        except TooLargeError:
-            raise
-        except StrangeAnswerError as error:
-            raise UndefinedError(str(error)) from error
+        except StrangeAnswerError:
+            return Match.UNKNOWN
         if left is None or right is None:
             return None
         return Match.EQUAL if left == right else Match.DIFFERENT

@@ -121,8 +121,10 @@ BINDERS = frozenset(("sum", "product", "integral", "limit"))
 
 def children(node: Node) -> tuple[Node, ...]:
     """Return the direct parts of a node."""
+    if isinstance(node, Apply):
+        return node.args
     match node:
-        case Apply(args=parts) | Collection(items=parts) | Relation(sides=parts):
+        case Collection(items=parts) | Relation(sides=parts):
             return parts
         case Interval():
             return (node.low, node.high)
@@ -132,12 +134,19 @@ def children(node: Node) -> tuple[Node, ...]:
 
 def symbols(node: Node) -> frozenset[str]:
     """Return the names of the free symbols."""
-    if isinstance(node, Symbol):
-        return frozenset((node.name,))
-    if isinstance(node, Apply) and node.head in BINDERS:
-        body, name, *bounds = map(symbols, node.args)
-        return (body - name).union(*bounds)
-    return frozenset[str]().union(*(symbols(part) for part in children(node)))
+    found: set[str] = set()
+    waiting = [node]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Symbol):
+            found.add(part.name)
+        elif isinstance(part, Apply) and part.head in BINDERS:
+            body, name, *bounds = part.args
+            found |= symbols(body) - symbols(name)
+            waiting += bounds
+        else:
+            waiting += children(part)
+    return frozenset(found)
 
 
 def replaced(node: Node, old: Node, new: Node) -> Node:
@@ -149,11 +158,15 @@ def replaced(node: Node, old: Node, new: Node) -> Node:
     return node
 
 
-def has_head(node: Node, *heads: str) -> bool:
-    """Tell whether any of the heads occurs."""
-    if isinstance(node, Apply) and node.head in heads:
-        return True
-    return any(has_head(part, *heads) for part in children(node))
+def has_head(node: Node, head: str) -> bool:
+    """Tell whether a head occurs."""
+    waiting = [node]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Apply) and part.head == head:
+            return True
+        waiting += children(part)
+    return False
 
 
 def to_json(node: Node) -> list[Any]:

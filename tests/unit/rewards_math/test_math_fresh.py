@@ -4,7 +4,10 @@ import json
 from collections.abc import Awaitable
 from pathlib import Path
 
+import pytest
+
 from reward_server.api import MathReference, Sample
+from reward_server.errors import BadReferenceError
 from reward_server.rewards.math import TASKS, MathReward
 from reward_server.workers import WorkerPool
 
@@ -14,7 +17,10 @@ CASES = Path(__file__).resolve().parents[2] / "cases"
 async def is_correct(reward: MathReward, gold: str, answer: str) -> bool:
     reference = MathReference(answer=gold)
     sample = Sample(sample_id="1", reward="math", prompt="", completion="", reference=reference)
-    found = reward.grade(sample, answer)
+    try:
+        found = reward.grade(sample, answer)
+    except BadReferenceError:
+        return False
     return (await found if isinstance(found, Awaitable) else found).value == 1.0
 
 
@@ -34,11 +40,12 @@ async def test_every_fresh_row_gets_its_verdict() -> None:
     assert await mistakes("math_fresh.jsonl") == []
 
 
-async def test_of_the_rows_that_the_reward_is_not_tuned_to_no_wrong_one_is_accepted_and_few_are_refused() -> (
-    None
-):
-    """These rows say how well the reward reads what it has not seen; do not mend it row by row."""
-    wrong = await mistakes("math_held_out.jsonl")
+@pytest.mark.parametrize(("table", "refused"), [("math_held_out.jsonl", 5), ("math_second_look.jsonl", 3)])
+async def test_of_rows_that_the_reward_is_not_tuned_to_no_wrong_one_is_accepted_and_few_are_refused(
+    table: str, refused: int
+) -> None:
+    """Written before the reward saw them; what one of them shows is mended for its whole class."""
+    wrong = await mistakes(table)
 
     assert [row for row in wrong if row["verdict"] == "INCORRECT"] == []
-    assert len(wrong) <= 7
+    assert len(wrong) <= refused
