@@ -24,9 +24,9 @@ class Grader:
 
 
 @asynccontextmanager
-async def open_grader(limits: Limits) -> AsyncIterator[Grader]:
+async def open_grader(limits: Limits, hash_seed: int = 0) -> AsyncIterator[Grader]:
     """Start a container, and remove it at the end."""
-    sandbox = await open_sandbox(SandboxOptions(slots=1))
+    sandbox = await open_sandbox(SandboxOptions(slots=1, hash_seed=hash_seed))
     try:
         await sandbox.check()
         yield Grader(CodeReward(sandbox, limits=limits))

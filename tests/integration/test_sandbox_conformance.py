@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from sandbox.api import Limits, Program, Raised, RunStatus, Sandbox, Unserializable, Value
+from sandbox.opening import open_sandbox
+from sandbox.options import BackendChoice, SandboxOptions
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "sandbox_programs.jsonl"
 PROGRAMS = [json.loads(line) for line in CASES.read_text(encoding="utf-8").splitlines()]
@@ -96,6 +98,27 @@ async def test_equal_programs_see_equal_hashes_random_numbers_and_environment(sa
 
     assert len({repr(run.results) for run in runs}) == 1
     assert runs[0].results[0].data[2:] == [{}, ("UTC", "UTC")]
+
+
+async def test_the_host_chooses_the_hash_seed_and_containers_agree_on_it(backend: BackendChoice):
+    program = Program(source="def f(): return [hash('a'), list({'a', 'b', 'c', 'd'})]", calls=("f()",))
+    orders: set[str] = set()
+    for seed in (0, 1):
+        box = await open_sandbox(SandboxOptions(slots=2, backend=backend, hash_seed=seed))
+        try:
+            runs = await asyncio.gather(*(box.run(program, LIMITS) for _ in range(6)))
+        finally:
+            await box.close()
+        assert len({repr(run.results) for run in runs}) == 1
+        orders.add(repr(runs[0].results))
+
+    assert len(orders) == 2
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+async def test_a_hash_seed_that_python_would_refuse_is_refused(seed: int):
+    with pytest.raises(ValueError, match="hash_seed must be from 0"):
+        SandboxOptions(hash_seed=seed)
 
 
 async def test_a_burst_of_busy_programs_has_no_false_timeouts(sandbox: Sandbox):
