@@ -45,6 +45,8 @@ class TrainConfig:
     """Start anew even if an unfinished run of this configuration exists."""
     checkpoint_every: int = 20
     """Steps between checkpoints."""
+    rollouts_every: int = 1
+    """Steps between those whose completions are all written to `rollouts/`; 0 writes none."""
     model: ModelOptions = field(default_factory=ModelOptions)
     data: DataOptions = field(default_factory=DataOptions)
     warm_start: WarmStartOptions = field(default_factory=WarmStartOptions)

@@ -3,6 +3,7 @@
 config.yaml  run.json      what was asked for; versions, seeds, data, reward versions
 metrics.jsonl              one StepRecord a step
 completions.jsonl          a few completions with their outcomes, a RolloutRecord each
+rollouts/                  all completions as Parquet, a file a step
 seconds.json               wall seconds by phase, over all processes of the run
 checkpoints/               adapters, optimizer, step and position in the data, by Tunix
 warm_start/                state of an unfinished warm start
@@ -21,6 +22,7 @@ from pathlib import Path
 
 from trainer.config import ConfigurationError, TrainConfig, to_yaml
 from trainer.records import METRICS_FILE, SUMMARY_FILE, RolloutRecord, StepRecord, read_steps, to_json
+from trainer.rollouts import DIRECTORY, write_rollouts
 
 RECORD_FILE = "run.json"
 _KEPT_EVERY = 10  # steps between the completions written to completions.jsonl
@@ -113,9 +115,15 @@ class RunDirectory:
         with (self.path / METRICS_FILE).open("a", encoding="utf-8") as lines:
             lines.write(to_json(record) + "\n")
 
-    def keep_rollouts(self, rollouts: Sequence[RolloutRecord]) -> None:
-        """Writes a few completions of the first step and of every tenth behind it."""
-        if rollouts[0].step % _KEPT_EVERY != 1:
+    def keep_rollouts(self, rollouts: Sequence[RolloutRecord], *, every: int) -> None:
+        """Writes all completions of every so many steps as Parquet, and a few of every tenth as text.
+
+        The first step is among both; with `every` at 0 there is no Parquet.
+        """
+        behind = rollouts[0].step - 1
+        if every and behind % every == 0:
+            write_rollouts(self.path / DIRECTORY, rollouts)
+        if behind % _KEPT_EVERY:
             return
         with (self.path / "completions.jsonl").open("a", encoding="utf-8") as lines:
             for rollout in rollouts[:: max(1, len(rollouts) // _KEPT)]:

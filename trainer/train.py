@@ -9,6 +9,7 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -220,7 +221,7 @@ def _learner(setup: _Setup, data: _Data, models: Models) -> Learner:
         prompt_hash=setup.template.hash,
         learning_rate=lambda update: float(np.asarray(schedule(update))),
         show=show,
-        keep=run.keep_rollouts,
+        keep=partial(run.keep_rollouts, every=config.rollouts_every),
         elapsed_s=earlier[-1].elapsed_s if earlier else 0.0,
     )
     return build_learner(
