@@ -1,4 +1,9 @@
-"""Server addresses to one gRPC target. Names are resolved by gRPC, or here when there are several."""
+"""Server addresses to one gRPC target.
+
+One name is left to gRPC, which resolves it again whenever a connection is lost: the way to
+name replicas that come and go, e.g. a headless service. Several names are resolved here,
+once, to all of their addresses, as a gRPC target holds one name.
+"""
 
 import ipaddress
 import socket
@@ -19,7 +24,7 @@ def target_of(addresses: str | Sequence[str]) -> str:
         raise RewardRequestError("there is no address, give at least one HOST:PORT")
     if len(pairs) == 1 and not _is_literal(pairs[0][0]):
         return f"dns:///{pairs[0][0]}:{pairs[0][1]}"
-    literals = [_resolved(host, port) for host, port in pairs]
+    literals = list(dict.fromkeys(each for host, port in pairs for each in _resolved(host, port)))
     scheme = "ipv6" if literals[0].startswith("[") else "ipv4"
     if any(literal.startswith("[") != (scheme == "ipv6") for literal in literals):
         raise RewardRequestError(f"addresses={addresses!r} mix IPv4 and IPv6, give one kind")
@@ -41,11 +46,20 @@ def _is_literal(host: str) -> bool:
     return True
 
 
-def _resolved(host: str, port: int) -> str:
+def _resolved(host: str, port: int) -> list[str]:
+    """Return every address of a host, IPv4 where it has any."""
     if _is_literal(host):
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return [_literal(host, port)]
     try:
-        found = socket.getaddrinfo(host, port, family=socket.AF_INET, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise RewardRequestError(f"address '{host}:{port}' does not resolve: {error.strerror}") from error
-    return f"{found[0][4][0]}:{port}"
+    by_family = {
+        family: [str(entry[4][0]) for entry in found if entry[0] is family]
+        for family in (socket.AF_INET, socket.AF_INET6)
+    }
+    return [_literal(each, port) for each in by_family[socket.AF_INET] or by_family[socket.AF_INET6]]
+
+
+def _literal(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

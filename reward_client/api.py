@@ -7,6 +7,14 @@ thing both sides know.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Priority(Enum):
+    """What calls are for: while both wait on a busy server, training is served first, most of the time."""
+
+    TRAINING = "training"
+    EVALUATION = "evaluation"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

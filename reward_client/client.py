@@ -15,15 +15,16 @@ import grpc
 from reward.v1 import reward_pb2 as pb
 
 from reward_client.addresses import target_of
-from reward_client.api import Outcome, RewardInfo, RewardUnavailableError, Sample
-from reward_client.batches import MAX_MESSAGE_BYTES, flatten, join, split
-from reward_client.retries import OnRetry, Retry, log_retry, refuse, service_config, wait_s
+from reward_client.api import Outcome, Priority, RewardInfo, RewardUnavailableError, Sample
+from reward_client.batches import MAX_MESSAGE_BYTES, in_order, join, split
+from reward_client.pacing import Window
+from reward_client.retries import OnRetry, Retry, log_retry, pushback_s, refuse, service_config, wait_s
 from reward_client.security import Security
 from reward_client.wire import read_reward
 
 SERVICE: str = pb.DESCRIPTOR.services_by_name["RewardService"].full_name
-# 32 calls of 256 samples: a whole batch of 8,192 is in the server's hands before its deadline nears.
-MAX_CALLS_IN_FLIGHT = 32
+# The metadata key that a server reads a call's priority from; without it a call is for training.
+PRIORITY_KEY = "assay-priority"
 DEFAULT_TIMEOUT_S = 300.0
 PLAIN = Security()
 
@@ -51,12 +52,13 @@ class AsyncRewardClient:
         *,
         on_retry: OnRetry = log_retry,
         security: Security = PLAIN,
+        priority: Priority = Priority.TRAINING,
     ) -> None:
         self._target = target_of(addresses)
         self._on_retry = on_retry
-        self._metadata = security.metadata()
+        self._metadata = (*security.metadata(), (PRIORITY_KEY, priority.value))
         self._channel = _channel(self._target, security.credentials())
-        self._room = asyncio.Semaphore(MAX_CALLS_IN_FLIGHT)
+        self._window = Window()
         self._score: _Rpc[pb.ScoreRequest, pb.ScoreResponse] = self._channel.unary_unary(
             f"/{SERVICE}/Score",
             request_serializer=pb.ScoreRequest.SerializeToString,
@@ -86,7 +88,7 @@ class AsyncRewardClient:
         except ExceptionGroup as errors:
             # The first call that fails ends the others; its error is the one to act on.
             raise errors.exceptions[0] from errors
-        return flatten(task.result() for task in tasks)
+        return in_order(samples, [task.result() for task in tasks])
 
     async def list_rewards(self, *, timeout_s: float = 30.0) -> list[RewardInfo]:
         """Say which rewards the server has.
@@ -119,30 +121,46 @@ class AsyncRewardClient:
         await self.close()
 
     async def _send(self, request: pb.ScoreRequest, deadline: float) -> list[Outcome]:
-        async with self._room:
-            return join(request, await self._call(self._score, request, deadline))
+        return join(request, await self._call(self._score, request, deadline))
 
     async def _call(self, rpc: _Rpc[_SentT, _T], request: _SentT, deadline: float) -> _T:
-        """Send one call until it is answered, refused, or out of time."""
+        """Send one call until it is answered, refused for good, or out of time."""
         attempt = 0
-        reason = ""
+        reason = "no room for a call"
         while True:
             attempt += 1
             try:
-                left_s = max(0.0, deadline - time.monotonic())
-                return await rpc(request, timeout=left_s, metadata=self._metadata)
+                return await self._attempt(rpc, request, deadline)
+            except TimeoutError as error:
+                raise RewardUnavailableError(f"no answer before the deadline; {reason}") from error
             except grpc.aio.AioRpcError as error:
                 if refusal := refuse(error.code(), error.details() or ""):
                     raise refusal from error
                 # Running out of time says less than the failure before it.
-                if not reason or error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                if attempt == 1 or error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
                     reason = f"{self._target}: {error.code().name}: {error.details()}"
-                wait = wait_s(attempt)
+                wait = max(wait_s(attempt), pushback_s(error))
                 left_s = deadline - time.monotonic()
                 if left_s <= wait:
                     raise RewardUnavailableError(f"no answer before the deadline; {reason}") from error
             self._on_retry(Retry(attempt=attempt, wait_s=wait, left_s=left_s, reason=reason))
             await asyncio.sleep(wait)
+
+    async def _attempt(self, rpc: _Rpc[_SentT, _T], request: _SentT, deadline: float) -> _T:
+        async with asyncio.timeout(deadline - time.monotonic()):
+            sent = await self._window.enter()
+        try:
+            left_s = max(0.0, deadline - time.monotonic())
+            answer = await rpc(request, timeout=left_s, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+                self._window.refused(sent, pushback_s(error) or wait_s(1))
+            raise
+        else:
+            self._window.answered()
+            return answer
+        finally:
+            self._window.leave()
 
 
 class RewardClient:
@@ -157,12 +175,13 @@ class RewardClient:
         *,
         on_retry: OnRetry = log_retry,
         security: Security = PLAIN,
+        priority: Priority = Priority.TRAINING,
     ) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="reward_client", daemon=True)
         self._thread.start()
         try:
-            self._client = self._run(_make(addresses, on_retry, security))
+            self._client = self._run(_make(addresses, on_retry, security, priority))
         except BaseException:
             self._stop()
             raise
@@ -208,8 +227,10 @@ class RewardClient:
         self._loop.close()
 
 
-async def _make(addresses: str | Sequence[str], on_retry: OnRetry, security: Security) -> AsyncRewardClient:
-    return AsyncRewardClient(addresses, on_retry=on_retry, security=security)
+async def _make(
+    addresses: str | Sequence[str], on_retry: OnRetry, security: Security, priority: Priority
+) -> AsyncRewardClient:
+    return AsyncRewardClient(addresses, on_retry=on_retry, security=security, priority=priority)
 
 
 def _channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:

@@ -1,9 +1,10 @@
 """When a call is sent again, and how long to wait before it.
 
-Two layers, both only for UNAVAILABLE and RESOURCE_EXHAUSTED. gRPC's own, by the service
-config, covers seconds: a lost connection, a full queue; its budget keeps a fleet of
-clients from multiplying the load. The outer one covers what lasts longer, a restart of
-the server, up to the caller's deadline, and tells `on_retry` about it.
+Two layers. gRPC's own, by the service config, is for UNAVAILABLE and covers seconds: a lost
+connection; its budget keeps a fleet of clients from multiplying the load. The outer one
+covers what lasts longer, a restart of the server or a full queue, up to the caller's
+deadline, and tells `on_retry` about it. A full queue says when to come back, and makes the
+client send fewer calls at once (see `pacing`).
 """
 
 import json
@@ -62,7 +63,7 @@ def service_config(service: str) -> str:
                         "initialBackoff": "0.1s",
                         "maxBackoff": "2s",
                         "backoffMultiplier": 3,
-                        "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+                        "retryableStatusCodes": ["UNAVAILABLE"],
                     },
                 }
             ],
@@ -76,6 +77,17 @@ def wait_s(attempt: int) -> float:
     """Return seconds before the next attempt: doubling, bounded, with jitter."""
     longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(attempt - 1, 10))
     return longest * random.uniform(0.5, 1.0)  # noqa: S311  (spreads clients out, guards nothing)
+
+
+def pushback_s(error: grpc.aio.AioRpcError) -> float:
+    """Return the seconds that a refusing server asks to wait, 0 when it does not say.
+
+    It says the same in `google.rpc.RetryInfo`, which would need one more dependency to read.
+    """
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-retry-pushback-ms" and isinstance(value, str) and value.isdecimal():
+            return min(int(value) / 1e3, LONGEST_WAIT_S)
+    return 0.0
 
 
 def refuse(code: grpc.StatusCode, details: str) -> RewardClientError | None:

@@ -28,6 +28,7 @@ class Served:
 
     channel: grpc.aio.Channel
     stop: Stop
+    address: str
 
     async def score(self, *samples: pb.Sample, timeout: float = WAIT_S) -> list[pb.Outcome]:
         rpc = self.unary("Score", pb.ScoreRequest, pb.ScoreResponse)
@@ -67,7 +68,7 @@ async def served(*rewards: Reward, **settings: object) -> AsyncGenerator[Served]
         grpc.aio.insecure_channel(address, options=[("grpc.max_send_message_length", -1)]) as channel,
         running(server, config, Registry(rewards, ScoringConfig()), stop),
     ):
-        yield Served(channel=channel, stop=stop)
+        yield Served(channel=channel, stop=stop, address=address)
 
 
 def sample(sample_id: str = "s", reward: str = "inline", answer: str = "x", **changes: object) -> pb.Sample:

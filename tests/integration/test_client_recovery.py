@@ -18,6 +18,7 @@ from reward_client.api import (
     Failure,
     MathReference,
     Outcome,
+    Priority,
     RewardClientError,
     RewardRequestError,
     RewardUnavailableError,
@@ -27,6 +28,9 @@ from reward_client.api import (
 from reward_client.client import SERVICE, AsyncRewardClient, RewardClient
 from reward_client.local import LocalServer
 from reward_client.retries import Retry
+from reward_server.config import QueueConfig
+from tests.fake_rewards import Held
+from tests.served import served
 from tests.slow_extra import install
 
 WAIT_S = 60.0
@@ -200,6 +204,49 @@ async def test_a_full_server_is_asked_again() -> None:
 
     assert values(outcomes) == [1.0]
     assert asked == 7
+
+
+async def test_a_queue_of_three_serves_a_hundred_calls_without_a_storm() -> None:
+    """Real lanes, a real client: everything is graded, and what is refused comes back calmly."""
+    queues = QueueConfig(workers=1, worker_bound=3)
+    reward = Held(name="held", deterministic=False)
+    retries: list[Retry] = []
+
+    async def free_some() -> None:
+        await asyncio.sleep(1.5)
+        reward.release.set()
+
+    def held(number: int) -> Sample:
+        return replace(slow(str(number), 0.0), reward="held")
+
+    async with (
+        served(reward, queues=queues) as server,
+        AsyncRewardClient(server.address, on_retry=retries.append) as client,
+    ):
+        freeing = asyncio.create_task(free_some())
+        calls = [client.score([held(number)], timeout_s=WAIT_S) for number in range(100)]
+        outcomes = [outcome for (outcome,) in await asyncio.gather(*calls)]
+        await freeing
+
+    assert [each.sample_id for each in outcomes] == [str(number) for number in range(100)]
+    assert values(outcomes) == [1.0] * 100
+    assert reward.finished == 100, "none was lost, none was graded twice"
+    assert 1 <= len(retries) < 200, "fewer than two refusals a call, while the server was shut for seconds"
+    assert all("RESOURCE_EXHAUSTED" in each.reason and each.wait_s >= 0.5 for each in retries)
+
+
+@pytest.mark.parametrize("priority", Priority)
+async def test_a_call_says_what_it_is_for(priority: Priority) -> None:
+    said: list[object] = []
+
+    async def answer(request: pb.ScoreRequest, context: grpc.aio.ServicerContext) -> pb.ScoreResponse:
+        said.append(dict(context.invocation_metadata() or ()).get("assay-priority"))
+        return right(request)
+
+    async with stand_in(answer) as address, AsyncRewardClient(address, priority=priority) as client:
+        await client.score([yes("a")], timeout_s=WAIT_S)
+
+    assert said == [priority.value]
 
 
 async def test_a_malformed_call_is_not_sent_again() -> None:

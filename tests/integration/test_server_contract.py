@@ -178,3 +178,17 @@ async def test_equal_samples_of_two_calls_are_graded_once() -> None:
 
     assert held.started == 1
     assert words(outcomes) == ["CORRECT"] * 5
+
+
+async def test_an_unknown_priority_is_invalid_argument_and_names_the_key() -> None:
+    async with served(Inline()) as server:
+        rpc = server.unary("Score", pb.ScoreRequest, pb.ScoreResponse)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await rpc(pb.ScoreRequest(samples=[sample()]), metadata=(("assay-priority", "urgent"),))
+        taken = await rpc(pb.ScoreRequest(samples=[sample()]), metadata=(("assay-priority", "evaluation"),))
+
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "assay-priority: 'urgent' is no priority, send 'training' or 'evaluation'" in str(
+        refused.value.details()
+    )
+    assert words(taken.outcomes) == ["CORRECT"]

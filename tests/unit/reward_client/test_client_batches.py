@@ -1,5 +1,7 @@
 """Splitting samples into calls and joining the answers, without a server."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ from reward_client.api import (
     Score,
     TextReference,
 )
-from reward_client.batches import MAX_CALL_BYTES, MAX_CALL_SAMPLES, join, split
+from reward_client.batches import MAX_CALL_BYTES, MAX_CALL_SAMPLES, in_order, join, split
 from reward_client.wire import read_outcome, read_sample, write_sample
 
 
@@ -54,6 +56,45 @@ def test_calls_are_as_few_as_the_count_allows() -> None:
     requests = split([sample(str(n)) for n in range(2 * MAX_CALL_SAMPLES + 1)])
 
     assert [len(request.samples) for request in requests] == [MAX_CALL_SAMPLES, MAX_CALL_SAMPLES, 1]
+
+
+def grouped(groups: list[str]) -> list[Sample]:
+    return [replace(sample(str(index)), group_id=group) for index, group in enumerate(groups)]
+
+
+def calls_of(group: str, requests: list[pb.ScoreRequest]) -> int:
+    return sum(any(each.group_id == group for each in request.samples) for request in requests)
+
+
+@given(st.lists(st.sampled_from(["", *(f"g{n}" for n in range(200))]), max_size=1_000))
+def test_a_group_is_never_torn_apart(groups: list[str]) -> None:
+    samples = grouped(groups)
+
+    requests = split(samples)
+
+    sent = [message.sample_id for request in requests for message in request.samples]
+    assert sorted(sent) == sorted(each.sample_id for each in samples)
+    for group in set(groups) - {""}:
+        assert calls_of(group, requests) == 1 or groups.count(group) > MAX_CALL_SAMPLES
+    assert all(len(request.samples) <= MAX_CALL_SAMPLES for request in requests)
+    parts = [join(each, answered(each)) for each in requests]
+    assert [each.sample_id for each in in_order(samples, parts)] == [each.sample_id for each in samples]
+
+
+def test_a_group_at_the_edge_of_a_call_moves_to_the_next_one_whole() -> None:
+    requests = split(grouped(["a"] * 250 + ["b"] * 8))
+
+    assert [len(request.samples) for request in requests] == [250, 8]
+
+
+def test_a_group_larger_than_a_call_is_split_like_any_samples() -> None:
+    requests = split(grouped(["a"] * 600))
+
+    assert [len(request.samples) for request in requests] == [256, 256, 88]
+
+
+def answered(request: pb.ScoreRequest) -> pb.ScoreResponse:
+    return pb.ScoreResponse(outcomes=[outcome(each.sample_id) for each in request.samples])
 
 
 def test_nothing_is_sent_for_no_samples() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 
 import grpc
 import pytest
@@ -30,6 +31,28 @@ def test_one_target_covers_all_addresses(addresses: str | list[str], target: str
 def test_an_address_that_is_not_host_and_port_is_refused(addresses: str | list[str]) -> None:
     with pytest.raises(RewardRequestError, match="HOST:PORT"):
         target_of(addresses)
+
+
+@pytest.mark.parametrize(
+    ("found", "target"),
+    [
+        ({"a": ["10.0.0.1", "10.0.0.2"], "b": ["10.0.0.3"]}, "ipv4:10.0.0.1:1,10.0.0.2:1,10.0.0.3:2"),
+        ({"a": ["10.0.0.1", "fd00::1"], "b": ["10.0.0.3"]}, "ipv4:10.0.0.1:1,10.0.0.3:2"),
+        ({"a": ["fd00::1"], "b": ["fd00::2"]}, "ipv6:[fd00::1]:1,[fd00::2]:2"),
+        ({"a": ["10.0.0.1", "10.0.0.1"], "b": ["10.0.0.1"]}, "ipv4:10.0.0.1:1,10.0.0.1:2"),
+    ],
+)
+def test_several_names_stand_for_all_of_their_addresses(
+    found: dict[str, list[str]], target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resolve(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        """Stands for a name server: no name with two addresses can be counted on."""
+        family = {True: socket.AF_INET6, False: socket.AF_INET}
+        return [(family[":" in each], None, 0, "", (each, port)) for each in found[host]]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+
+    assert target_of("a:1,b:2") == target
 
 
 def test_kinds_of_addresses_are_not_mixed() -> None:
@@ -70,7 +93,8 @@ def test_the_service_config_balances_and_retries_within_a_budget() -> None:
     assert config["loadBalancingConfig"] == [{"round_robin": {}}]
     (method,) = config["methodConfig"]
     assert method["name"] == [{"service": "a.Service"}]
-    assert method["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]
+    retried = method["retryPolicy"]["retryableStatusCodes"]
+    assert retried == ["UNAVAILABLE"], "after a full queue the client paces itself"
     assert 2 <= method["retryPolicy"]["maxAttempts"] <= 5, "gRPC allows no more than 5"
     assert re.fullmatch(r"[\d.]+s", method["retryPolicy"]["initialBackoff"])
     assert config["retryThrottling"]["maxTokens"] > 0

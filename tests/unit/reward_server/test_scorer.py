@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -23,7 +23,7 @@ from reward_server.api import (
 )
 from reward_server.cache import ScoreCache
 from reward_server.errors import BadReferenceError, GraderTimeoutError, OverloadedError
-from reward_server.fair import Caller
+from reward_server.fair import Caller, Priority
 from reward_server.flights import Flights
 from reward_server.lanes import Lane
 from reward_server.pace import Turnstile
@@ -53,8 +53,10 @@ class Bench:
             on_defect=lambda reward, error: self.defects.append((reward, error)),
         )
 
-    async def score(self, *samples: Sample, within_s: float = 30.0) -> list[Outcome]:
-        with self.turnstile.pace(Caller()) as pace:
+    async def score(
+        self, *samples: Sample, within_s: float = 30.0, priority: Priority = Priority.TRAINING
+    ) -> list[Outcome]:
+        with self.turnstile.pace(Caller(priority=priority)) as pace:
             return await self.scorer.score(samples, deadline=time.perf_counter() + within_s, pace=pace)
 
     def at_rest(self) -> bool:
@@ -252,6 +254,33 @@ async def test_a_call_of_few_samples_does_not_wait_for_one_of_many() -> None:
 
     assert kinds(outcomes) == ["CORRECT"] * 2
     assert finished < 10, "the two, and one of the others for each"
+
+
+async def test_an_evaluation_that_came_first_lets_training_go_ahead() -> None:
+    graded: list[str] = []
+
+    class Noted(Held):
+        def grade(self, sample: Sample, answer: str) -> Awaitable[Grade]:
+            return self.note(answer)
+
+        async def note(self, answer: str) -> Grade:
+            await self._wait()
+            graded.append(answer)
+            return RIGHT
+
+    held = Noted()
+    async with bench(held) as made:
+        calls = [asyncio.create_task(made.score(sample("x", "held", answer="first")))]
+        await held.begun.wait()
+        for priority in (Priority.EVALUATION, Priority.TRAINING):
+            samples = [sample(str(n), "held", answer=f"{priority.value} {n}") for n in range(7)]
+            calls.append(asyncio.create_task(made.score(*samples, priority=priority)))
+        await until(lambda: made.lanes[CostClass.WORKER].waiting == 14)
+        held.release.set()
+        await asyncio.gather(*calls)
+
+    assert [name.split()[0] for name in graded[1:8]] == ["training"] * 7
+    assert sorted(graded[8:]) == [f"evaluation {n}" for n in range(7)]
 
 
 async def test_a_short_call_is_answered_between_two_slices_of_long_ones() -> None:

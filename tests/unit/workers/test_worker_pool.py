@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,34 @@ async def test_tasks_that_eat_their_budget_do_not_make_a_quick_one_wait_for_it(p
     assert quick == 1
     assert still_eating == [True] * 3
     assert [type(end) for end in ends] == [WorkerBudgetError] * 3
+
+
+async def test_a_slow_task_makes_way_for_others_and_a_quick_one_does_not() -> None:
+    aside: list[str] = []
+    caller: ContextVar[str] = ContextVar("caller")
+
+    async def run(name: str, task: str, payload: object) -> object:
+        caller.set(name)
+        return await workers.run(task, payload, cpu_seconds=1.0)
+
+    async with WorkerPool(TASKS, on_aside=lambda: aside.append(caller.get())) as workers:
+        await workers.start(2)
+        spinning = asyncio.create_task(run("slow", "spin", None))
+        pid = await run("quick", "pid", None)
+        async with asyncio.timeout(60):
+            while not aside:
+                await asyncio.sleep(0.01)
+        others = processes_below_this_one() - {pid}
+        stepped_back = [each for each in others if niceness(each) == 19]
+        with pytest.raises(WorkerBudgetError):
+            await spinning
+
+    assert aside == ["slow"], "told in the context of its caller"
+    assert len(stepped_back) == 1
+
+
+def niceness(pid: int) -> int:
+    return os.getpriority(os.PRIO_PROCESS, pid)
 
 
 async def test_after_slow_tasks_there_are_as_many_workers_as_before(pool: WorkerPool) -> None:
