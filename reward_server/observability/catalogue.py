@@ -286,3 +286,18 @@ METRICS = (
         lambda view: (((name, version), 1) for name, version in view.versions.items()),
     ),
 )
+
+
+def table() -> str:
+    """Return the metrics as the Markdown table of the documentation."""
+    spreads = (("histogram", spread) for spread in SPREADS)
+    metrics = ((metric.kind.value, metric) for metric in METRICS)
+    rows = [
+        f"| `{one.name}` | {kind} | {', '.join(f'`{label}`' for label in one.labels)} | {one.meaning} |"
+        for kind, one in (*metrics, *spreads)
+    ]
+    return "\n".join(("| metric | type | labels | meaning |", "|---|---|---|---|", *rows))
+
+
+if __name__ == "__main__":
+    print(table())  # noqa: T201  (the command's output)
