@@ -71,9 +71,15 @@ class AsyncRewardClient:
         )
 
     async def score(
-        self, samples: Sequence[Sample], *, timeout_s: float = DEFAULT_TIMEOUT_S
+        self,
+        samples: Sequence[Sample],
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        traceparent: str | None = None,
     ) -> list[Outcome]:
         """Grade samples; outcomes come back in their order, one each.
+
+        `traceparent` is a W3C trace context: the server's spans go below the caller's.
 
         Raises:
             RewardRequestError: a sample is malformed; nothing was or will be graded.
@@ -82,9 +88,10 @@ class AsyncRewardClient:
         """
         deadline = time.monotonic() + timeout_s
         requests = split(samples)
+        metadata = self._metadata if traceparent is None else (*self._metadata, ("traceparent", traceparent))
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._send(request, deadline)) for request in requests]
+                tasks = [group.create_task(self._send(request, deadline, metadata)) for request in requests]
         except ExceptionGroup as errors:
             # The first call that fails ends the others; its error is the one to act on.
             raise errors.exceptions[0] from errors
@@ -97,7 +104,7 @@ class AsyncRewardClient:
             RewardUnavailableError: no server answered within `timeout_s`.
         """
         deadline = time.monotonic() + timeout_s
-        response = await self._call(self._list, pb.ListRewardsRequest(), deadline)
+        response = await self._call(self._list, pb.ListRewardsRequest(), deadline, self._metadata)
         return [read_reward(reward) for reward in response.rewards]
 
     async def wait_ready(self, timeout_s: float) -> None:
@@ -120,17 +127,17 @@ class AsyncRewardClient:
     ) -> None:
         await self.close()
 
-    async def _send(self, request: pb.ScoreRequest, deadline: float) -> list[Outcome]:
-        return join(request, await self._call(self._score, request, deadline))
+    async def _send(self, request: pb.ScoreRequest, deadline: float, metadata: Metadata) -> list[Outcome]:
+        return join(request, await self._call(self._score, request, deadline, metadata))
 
-    async def _call(self, rpc: _Rpc[_SentT, _T], request: _SentT, deadline: float) -> _T:
+    async def _call(self, rpc: _Rpc[_SentT, _T], request: _SentT, deadline: float, metadata: Metadata) -> _T:
         """Send one call until it is answered, refused for good, or out of time."""
         attempt = 0
         reason = "no room for a call"
         while True:
             attempt += 1
             try:
-                return await self._attempt(rpc, request, deadline)
+                return await self._attempt(rpc, request, deadline, metadata)
             except TimeoutError as error:
                 raise RewardUnavailableError(f"no answer before the deadline; {reason}") from error
             except grpc.aio.AioRpcError as error:
@@ -146,12 +153,14 @@ class AsyncRewardClient:
             self._on_retry(Retry(attempt=attempt, wait_s=wait, left_s=left_s, reason=reason))
             await asyncio.sleep(wait)
 
-    async def _attempt(self, rpc: _Rpc[_SentT, _T], request: _SentT, deadline: float) -> _T:
+    async def _attempt(
+        self, rpc: _Rpc[_SentT, _T], request: _SentT, deadline: float, metadata: Metadata
+    ) -> _T:
         async with asyncio.timeout(deadline - time.monotonic()):
             sent = await self._window.enter()
         try:
             left_s = max(0.0, deadline - time.monotonic())
-            answer = await rpc(request, timeout=left_s, metadata=self._metadata)
+            answer = await rpc(request, timeout=left_s, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
                 self._window.refused(sent, pushback_s(error) or wait_s(1))
@@ -186,9 +195,15 @@ class RewardClient:
             self._stop()
             raise
 
-    def score(self, samples: Sequence[Sample], *, timeout_s: float = DEFAULT_TIMEOUT_S) -> list[Outcome]:
+    def score(
+        self,
+        samples: Sequence[Sample],
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        traceparent: str | None = None,
+    ) -> list[Outcome]:
         """Grade samples; see `AsyncRewardClient.score`."""
-        return self._run(self._client.score(samples, timeout_s=timeout_s))
+        return self._run(self._client.score(samples, timeout_s=timeout_s, traceparent=traceparent))
 
     def list_rewards(self, *, timeout_s: float = 30.0) -> list[RewardInfo]:
         """Say which rewards the server has; see `AsyncRewardClient.list_rewards`."""

@@ -5,10 +5,12 @@ import time
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from reward_client.api import MathReference, Sample
+from reward_client.client import AsyncRewardClient
 from reward_server.api import CostClass
 from reward_server.errors import ConfigurationError
 from reward_server.observability.exporting import sends
-from tests.fake_rewards import Held, Inline
+from tests.fake_rewards import Held, Inline, completion
 from tests.served import sample, served
 from tests.watched import Collector, collector
 
@@ -78,6 +80,20 @@ async def test_a_caller_who_does_not_sample_gets_no_spans(got: Collector) -> Non
     await score_and_stop(f"00-{TRACE_ID}-{PARENT_ID}-00")
 
     assert got.spans() == []
+
+
+async def test_the_client_hands_the_callers_trace_on(got: Collector) -> None:
+    async with served(Inline()) as server, AsyncRewardClient(server.address) as client:
+        graded = Sample(
+            sample_id="a",
+            reward="inline",
+            prompt="p",
+            completion=completion("x"),
+            reference=MathReference(answer="1"),
+        )
+        await client.score([graded], traceparent=TRACEPARENT)
+
+    assert {span.trace_id.hex() for span in got.spans()} == {TRACE_ID}
 
 
 async def test_metrics_are_sent_without_a_page(got: Collector) -> None:
