@@ -80,6 +80,16 @@ def test_a_pod_has_time_to_drain(manifests: dict[str, dict[str, Any]]) -> None:
     assert pod["terminationGracePeriodSeconds"] > pause_s + read(container["args"]).drain_s
 
 
+def test_a_pod_runs_as_much_at_once_as_it_has_cpus_and_memory_for(
+    manifests: dict[str, dict[str, Any]],
+) -> None:
+    container = manifests["Deployment"]["spec"]["template"]["spec"]["containers"][0]
+    queues, requests = read(container["args"]).queues, container["resources"]["requests"]
+
+    assert queues.programs == queues.workers == int(requests["cpu"])
+    assert int(requests["memory"].removesuffix("Gi")) * 1024 >= queues.programs * 512
+
+
 def test_compose_accepts_the_file() -> None:
     import jsonschema
 
