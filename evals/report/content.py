@@ -123,7 +123,7 @@ def _change(means: Sequence[float | None]) -> str | None:
 
 def _completion(graded: Graded) -> Json:
     result = graded.outcome.result
-    shared = {"text": graded.completion, "version": graded.outcome.reward_version}
+    shared = {"text": graded.completion, "about": [graded.outcome.reward_version]}
     if isinstance(result, Score):
         return {
             **shared,

@@ -1,23 +1,13 @@
 "use strict";
-// Shows the content that the page carries. Texts of candidates are hostile: they only ever
-// become text nodes, never markup.
+// Shows the content that the page carries.
 (() => {
   const content = JSON.parse(document.getElementById("content").textContent);
-  const byId = (id) => document.getElementById(id);
+  const { byId, element, percent, signed, options, placePlots, drawPlots, onTheme, switchTheme, searched, completion } = Page;
   const ROW = 47; // pixels, as in the style
   const two = content.sides.length === 2;
 
-  function element(name, attributes = {}, ...children) {
-    const made = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    made.append(...children);
-    return made;
-  }
-
   // --- numbers --------------------------------------------------------------------------
 
-  const percent = (x, digits = 1) => `${(100 * x).toFixed(digits)}`;
-  const signed = (x) => `${x >= 0 ? "+" : "−"}${percent(Math.abs(x))}`;
   function interval(estimate) {
     if (!estimate) return ["–"];
     const [mean, low, high] = estimate;
@@ -61,30 +51,6 @@
     byId("notes").append(...[...tests, ...content.notes].map((note) => element("li", {}, note)));
   }
 
-  // --- plots ----------------------------------------------------------------------------
-
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-
-  function themed(layout) {
-    const axis = { gridcolor: colour("--line"), zerolinecolor: colour("--soft"), linecolor: colour("--line"), automargin: true };
-    return { ...layout, template: null, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", autosize: true,
-      font: { color: colour("--ink"), family: "system-ui, sans-serif", size: 13 },
-      margin: { l: 10, r: 14, t: 8, b: 40 }, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
-      hoverlabel: { bgcolor: colour("--raised"), font: { color: colour("--ink") }, bordercolor: colour("--line") },
-      xaxis: { ...axis, ...layout.xaxis }, yaxis: { ...axis, ...layout.yaxis } };
-  }
-
-  // All places first: a plot takes the width that its place has when it is drawn.
-  function placePlots() {
-    byId("plots").append(...content.figures.map(({ id, title, caption }) =>
-      element("figure", {}, element("h3", {}, title), element("figcaption", {}, caption), element("div", { id: `plot-${id}` }))));
-  }
-  function drawPlots() {
-    for (const { id, figure } of content.figures) {
-      Plotly.react(byId(`plot-${id}`), figure.data, themed(figure.layout), { responsive: true, displayModeBar: false });
-    }
-  }
-
   // --- samples --------------------------------------------------------------------------
 
   const FILTERS = ["domain", "verdict", "change"];
@@ -103,9 +69,6 @@
     history.replaceState(null, "", `#${parameters}`);
   }
 
-  function options(select, values, all) {
-    select.replaceChildren(element("option", { value: "" }, all), ...values.map((v) => element("option", { value: v }, v)));
-  }
   function fillFilters() {
     options(byId("domain"), [...new Set(content.items.map((item) => item.domain))].sort(), "all");
     options(byId("verdict"), [...new Set(verdictsOf.flatMap((set) => [...set]))].sort(), "any");
@@ -170,66 +133,26 @@
 
   // --- one sample -----------------------------------------------------------------------
 
-  // Marks what was searched for, in text nodes and <mark> elements.
-  function searched(text) {
-    const wanted = state.q.toLowerCase(), lower = text.toLowerCase(), parts = [];
-    let from = 0;
-    if (wanted && lower.length === text.length) {
-      for (let at = lower.indexOf(wanted); at >= 0; at = lower.indexOf(wanted, from)) {
-        parts.push(text.slice(from, at), element("mark", {}, text.slice(at, at + wanted.length)));
-        from = at + wanted.length;
-      }
-    }
-    return [...parts, text.slice(from)];
-  }
-  function completionText(text) {
-    const made = element("pre");
-    let inside = "";
-    for (const part of text.split(/(<\/?(?:reasoning|answer)>)/)) {
-      const tag = /^<(\/?)(reasoning|answer)>$/.exec(part);
-      if (tag) {
-        made.append(element("span", { class: "tag" }, part));
-        inside = tag[1] ? "" : tag[2];
-      } else if (part) {
-        made.append(element("span", inside ? { class: inside } : {}, ...searched(part)));
-      }
-    }
-    return made;
-  }
-  const GOOD = new Set(["CORRECT", "QUALITY"]);
-  function completion(found) {
-    const kind = found.verdict === "UNGRADED" ? "none" : GOOD.has(found.verdict) ? "good" : "bad";
-    const value = found.value === undefined ? found.kind : found.value.toFixed(2);
-    const components = Object.entries(found.components ?? {}).map(([name, x]) => `${name} ${x.toFixed(2)}`).join(" · ");
-    return element("div", {}, element("div", { class: `verdict ${kind}` }, `${found.verdict} ${value}`),
-      element("div", { class: "explanation" }, ...searched(found.explanation)), completionText(found.text),
-      element("div", { class: "components" }, [components, found.version].filter(Boolean).join(" · ")));
-  }
   function drawDetail() {
     const item = content.items.find((candidate) => candidate.id === state.item);
     if (!item) return byId("detail").replaceChildren(element("p", {}, "Nothing matches."));
     const sides = item.sides.map((completions, index) =>
       element("div", {}, ...(two ? [element("h3", {}, content.sides[index].label)] : []),
-        ...(completions.length ? completions.map(completion) : [element("p", { class: "low" }, "not asked")])));
+        ...(completions.length ? completions.map((found) => completion(found, state.q)) : [element("p", { class: "low" }, "not asked")])));
     const holder = element("div", { class: "sides" }, ...sides);
     holder.style.setProperty("--sides", String(sides.length));
-    byId("detail").replaceChildren(element("h3", {}, item.id), element("pre", {}, ...searched(item.prompt)), holder);
+    byId("detail").replaceChildren(element("h3", {}, item.id), element("pre", {}, ...searched(item.prompt, state.q)), holder);
     byId("detail").scrollTop = 0;
   }
 
   // --- events ---------------------------------------------------------------------------
 
-  function switchTheme() {
-    const dark = getComputedStyle(document.documentElement).colorScheme.includes("dark");
-    document.documentElement.dataset.theme = dark ? "light" : "dark";
-    drawPlots();
-  }
+  const redraw = () => drawPlots(content.figures);
   for (const name of FILTERS) byId(name).addEventListener("change", (event) => { state[name] = event.target.value; refresh(); });
   byId("query").addEventListener("input", (event) => { state.q = event.target.value; refresh(); });
   byId("list").addEventListener("scroll", drawRows);
-  byId("theme").addEventListener("click", switchTheme);
+  onTheme(redraw);
   window.addEventListener("hashchange", () => { readAddress(); refresh(); });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawPlots);
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
       Object.assign(state, { domain: "", verdict: "", change: "", q: "" });
@@ -237,15 +160,15 @@
       return refresh();
     }
     if (event.ctrlKey || event.metaKey || event.altKey || /INPUT|SELECT/.test(document.activeElement.tagName)) return;
-    const keys = { j: () => step(1), ArrowDown: () => step(1), k: () => step(-1), ArrowUp: () => step(-1), t: switchTheme,
+    const keys = { j: () => step(1), ArrowDown: () => step(1), k: () => step(-1), ArrowUp: () => step(-1), t: () => { switchTheme(); redraw(); },
       "/": () => byId("query").focus() };
     const inList = document.activeElement === byId("list") || !event.key.startsWith("Arrow");
     if (keys[event.key] && inList) { event.preventDefault(); keys[event.key](); }
   });
 
   showNumbers();
-  placePlots();
-  drawPlots();
+  placePlots(content.figures);
+  redraw();
   fillFilters();
   readAddress();
   refresh();
