@@ -82,7 +82,7 @@ class _Clock:
     """Adds up seconds by phase."""
 
     def __init__(self) -> None:
-        self.seconds = dict.fromkeys(("sample", "reference", "rewards", "update"), 0.0)
+        self.seconds: dict[str, float] = {"sample": 0.0, "reference": 0.0, "rewards": 0.0, "update": 0.0}
         self._last = time.monotonic()
 
     def lap(self, phase: str, *, waited_s: float = 0.0) -> None:
@@ -305,7 +305,8 @@ class Learner(grpo_learner.GRPOLearner):
         trainer._buffered_train_metrics = None
         state = trainer.optimizer.opt_state
         if isinstance(state, optax.MultiStepsState):
-            for variable in (state.mini_step, *_variables(state.acc_grads)):
+            variables: list[Any] = [state.mini_step, *_variables(state.acc_grads)]
+            for variable in variables:
                 variable[...] = jnp.zeros_like(variable[...])
 
     def _forget(self, step: int) -> None:

@@ -141,8 +141,9 @@ def train(
 
 
 def _optimizer(options: WarmStartOptions) -> optax.GradientTransformation:
+    warmup = options.steps // 20 + 1
     schedule = optax.warmup_cosine_decay_schedule(
-        0.0, options.learning_rate, options.steps // 20 + 1, options.steps
+        0.0, options.learning_rate, warmup, max(options.steps, warmup + 1)
     )
     return optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, weight_decay=0.01))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tasks.api import Domain
 from trainer.config import ConfigurationError, parse, to_yaml
 
 
@@ -31,6 +32,7 @@ def test_the_gemma_configuration_is_the_recipe() -> None:
     )
     assert (config.model.lora_rank, config.model.lora_alpha, config.grpo.group_size) == (16, 32, 4)
     assert (config.grpo.beta, config.grpo.learning_rate, config.grpo.temperature) == (0.04, 3e-6, 1.0)
+    assert (config.grpo.advantage, config.grpo.kl, config.grpo.iterations) == ("std", "k3", 1)
     assert config.steps * config.grpo.prompts == config.data.samples
 
 
@@ -83,6 +85,15 @@ def test_an_unknown_configuration_lists_the_known_ones() -> None:
         (["--rewards.max-failed-share", "1"], "rewards.max_failed_share"),
         (["--warm-start.steps", "0"], "warm_start.steps"),
         (["--steps", "0"], "steps: need at least 1"),
+        (["--grpo.rollout-prompts", "5"], "grpo.rollout_prompts: 5 does not divide"),
+        (["--grpo.iterations", "0"], "grpo.iterations: need at least 1"),
+        (["--grpo.clip-low", "0.3"], "grpo.clip_low: need 0 < clip_low < 1 and clip_low <= clip_high"),
+        (["--model.budgets.math", "65"], r"model.budgets.math: need 0 to model.max_new_tokens=64, got 65"),
+        (
+            ["--grpo.zero-variance", "refill", "--grpo.extra-prompts", "24"],
+            "grpo.extra_prompts=24 .*need a multiple of the 16",
+        ),
+        (["--grpo.zero-variance", "refill"], "grpo.extra_prompts=0 .*without a budget choose 'mask'"),
     ],
 )
 def test_values_that_cannot_work_are_refused_by_name(arguments: list[str], message: str) -> None:
@@ -90,14 +101,82 @@ def test_values_that_cannot_work_are_refused_by_name(arguments: list[str], messa
         parse(arguments)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "keys"),
+    [
+        (["--rewards.disco", "domain"], ["rewards.disco='domain'", "grpo.advantage='std'", "choose"]),
+        (
+            ["--grpo.clip-high", "0.28"],
+            ["grpo.clip_high=0.28", "grpo.iterations=1", "grpo.one_step_off_policy"],
+        ),
+        (["--grpo.ratio", "sequence"], ["grpo.ratio='sequence'", "grpo.iterations=1"]),
+        (["--grpo.extra-prompts", "16"], ["grpo.extra_prompts=16", "grpo.zero_variance='keep'", "refill"]),
+        (
+            ["--grpo.one-step-off-policy", "--rewards.no-overlap"],
+            ["grpo.one_step_off_policy", "rewards.overlap=False"],
+        ),
+        (
+            ["--grpo.one-step-off-policy", "--grpo.zero-variance", "refill", "--grpo.extra-prompts", "16"],
+            ["grpo.zero_variance='refill'", "grpo.one_step_off_policy"],
+        ),
+    ],
+)
+def test_options_that_do_nothing_together_are_refused_by_both_names(
+    arguments: list[str], keys: list[str]
+) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        parse(arguments)
+
+    assert "does nothing" in str(refused.value) or "choose" in str(refused.value)
+    assert all(key in str(refused.value) for key in keys)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "--rewards.disco both --grpo.advantage mean",
+        "--grpo.clip-high 0.28 --grpo.iterations 2",
+        "--grpo.ratio sequence --grpo.one-step-off-policy",
+        "--grpo.zero-variance refill --grpo.extra-prompts 32",
+    ],
+)
+def test_options_that_act_together_are_accepted(arguments: str) -> None:
+    assert parse(arguments.split()).name == "tiny"
+
+
+def test_a_switch_inside_a_section_is_read_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        yaml.safe_dump(
+            {"grpo": {"mask_truncated": True}, "rewards": {"overlap": False}, "warm_start": {"steps": 1}}
+        )
+    )
+    config = parse(["--config", str(path)])
+
+    assert (config.grpo.mask_truncated, config.rewards.overlap) == (True, False)
+
+
+def test_a_domain_without_a_budget_of_its_own_has_the_general_one() -> None:
+    model = parse(["--model.budgets.math", "20"]).model
+
+    assert {domain.value: model.budget(domain) for domain in (Domain.MATH, Domain.CODE)} == {
+        "math": 20,
+        "code": 64,
+    }
+
+
 def test_every_knob_has_a_sentence() -> None:
     import ast
     import inspect
 
-    import trainer.config as module
+    import trainer.config
+    import trainer.options
 
-    for node in ast.parse(inspect.getsource(module)).body:
-        if not isinstance(node, ast.ClassDef) or not node.name.endswith(("Options", "TrainConfig")):
+    modules = (trainer.config, trainer.options)
+    for node in (node for module in modules for node in ast.parse(inspect.getsource(module)).body):
+        if not isinstance(node, ast.ClassDef) or not node.name.endswith(
+            ("Options", "TrainConfig", "Budgets")
+        ):
             continue
         for knob, following in zip(node.body, [*node.body[1:], None], strict=True):
             nested = isinstance(knob, ast.AnnAssign) and isinstance(knob.value, ast.Call)
