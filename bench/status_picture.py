@@ -32,6 +32,7 @@ from reward_client.local import LocalServer
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 GROUP = 8
+PHONE = 390  # CSS pixels wide
 STORY = "The keeper of the lighthouse wrote down every ship that passed, and one night a ship wrote back. "
 TEXT = (
     "Rivers carry sand to the sea, where waves sort it by weight and leave the lightest grains on the beach. "
@@ -112,7 +113,7 @@ def photograph(browser: Browser, url: str, name: str, *, dark: bool, width: int)
     page.goto(url)
     page.wait_for_selector("h1")
     page.wait_for_timeout(2_500)
-    page.screenshot(path=IMAGES / name, full_page=True)
+    page.screenshot(path=IMAGES / name, full_page=width > PHONE)
     page.close()
 
 
@@ -142,7 +143,7 @@ def main() -> None:
             for name, dark, width in (
                 ("status.png", False, 1200),
                 ("status-dark.png", True, 1200),
-                ("status-phone.png", False, 390),
+                ("status-phone.png", False, PHONE),
             ):
                 photograph(browser, f"http://{listen}/", name, dark=dark, width=width)
             browser.close()

@@ -8,17 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
 
-from reward_server.observability.catalogue import (
-    CALL_SECONDS,
-    GRADE_SECONDS,
-    LOOP_LAG_SECONDS,
-    METRICS,
-    QUEUE_SECONDS,
-    Kind,
-    Metric,
-    Spread,
-    View,
-)
+from reward_server.observability.catalogue import METRICS, Kind, Metric, View
+from reward_server.observability.spreads import SPREADS, Spread
 
 # What the Prometheus format appends to a name by itself, longest first.
 _UNITS = {"_seconds": "s", "_bytes": "By"}
@@ -28,10 +19,7 @@ class Spreads:
     """The histograms. Attributes are made once for each set of labels."""
 
     def __init__(self, meter: Meter) -> None:
-        self._histograms = {
-            spread: _histogram(meter, spread)
-            for spread in (CALL_SECONDS, QUEUE_SECONDS, GRADE_SECONDS, LOOP_LAG_SECONDS)
-        }
+        self._histograms = {spread: _histogram(meter, spread) for spread in SPREADS}
         self._attributes: dict[tuple[Spread, tuple[str, ...]], Mapping[str, str]] = {}
 
     def record(self, spread: Spread, seconds: float, *labels: str) -> None:
@@ -69,7 +57,7 @@ def _histogram(meter: Meter, spread: Spread) -> Histogram:
 
 
 def _split(prometheus_name: str) -> tuple[str, str]:
-    """Return OpenTelemetry's name and unit, e.g. ("assay.call.duration", "s") for the spread of calls."""
+    """Return OpenTelemetry's name and unit, e.g. ("assay_call_duration", "s")."""
     name = prometheus_name.removesuffix("_total")
     for suffix, unit in _UNITS.items():
         if name.endswith(suffix):

@@ -4,6 +4,7 @@ Where nobody asked for metrics or traces nothing is started and nothing is count
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,24 +17,26 @@ from prometheus_client import CollectorRegistry
 from reward_server.api import CostClass
 from reward_server.config import ServerConfig
 from reward_server.observability import exporting
-from reward_server.observability.catalogue import (
-    CALL_SECONDS,
-    GRADE_SECONDS,
-    LOOP_LAG_SECONDS,
-    QUEUE_SECONDS,
-    View,
-)
+from reward_server.observability.catalogue import View
 from reward_server.observability.history import EVERY_S, History
 from reward_server.observability.meters import Spreads, observe
 from reward_server.observability.page import Page, application, bind
 from reward_server.observability.parts import Parts, read, this_process
 from reward_server.observability.spans import Spans
+from reward_server.observability.spreads import (
+    CALL_SECONDS,
+    GRADE_SECONDS,
+    LOOP_LAG_SECONDS,
+    QUEUE_SECONDS,
+)
 from reward_server.observability.totals import Totals
 from reward_server.observing import UNOBSERVED, CallReport, Observer, trace_id
 from reward_server.telemetry import logger
 
 # How often the event loop's lag is measured.
 LAG_EVERY_S = 0.02
+# What is not with the collector by then is lost; the server's end waits no longer.
+LAST_EXPORT_S = 3.0
 
 
 @asynccontextmanager
@@ -129,10 +132,12 @@ class Watch:
 
 
 async def _shut_down(meters: MeterProvider, tracers: TracerProvider | None) -> None:
-    """Send what was not sent yet, off the event loop: a collector may be away."""
-    await asyncio.to_thread(meters.shutdown)
-    if tracers is not None:
-        await asyncio.to_thread(tracers.shutdown)
+    """Send what was not sent yet, off the event loop, and for a while only: a collector may be away."""
+    ends = (meters.shutdown, *(() if tracers is None else (tracers.shutdown,)))
+    threads = [threading.Thread(target=end, name="last_export", daemon=True) for end in ends]
+    for thread in threads:
+        thread.start()
+    await asyncio.gather(*(asyncio.to_thread(thread.join, LAST_EXPORT_S) for thread in threads))
 
 
 async def _end(task: asyncio.Task[None]) -> None:

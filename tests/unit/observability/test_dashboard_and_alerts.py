@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from reward_server.api import CostClass
-from reward_server.observability.catalogue import METRICS, SPREADS, Kind, table
+from reward_server.observability.catalogue import METRICS, Kind, table
+from reward_server.observability.spreads import SPREADS
 from tests.conftest import ROOT
 from tests.fake_rewards import Held, Inline
 from tests.served import sample
