@@ -58,6 +58,7 @@ WRONG_NUMBER_FORMS = (
     "The total is {n} more than {more}.", "{n} + 1 = {n}", "The total is over {n}.", "Twice {n}",
     "The total was {more}, now it is {n} or so",
 )  # fmt: skip
+_SAMPLED_GOLDS = 60
 _CALCULATION = re.compile(r"<<([^<>=]+)=([^<>=]+)>>")
 
 
@@ -119,6 +120,21 @@ def number_rows(half: Half, data_dir: Path, golds: int) -> Iterator[Row]:
             for form in filter(half.has, forms):
                 category = f"word problems, {'right' if right else 'wrong'}"
                 yield Row(category=category, gold=text, answer=form.format(**values), right=right)
+
+
+def sampled_rows(data_dir: Path, every: int) -> list[Row]:
+    """Return one in `every` generated rows of both halves, in two categories."""
+    rows = [row for half in Half for row in (*form_rows(half), *number_rows(half, data_dir, _SAMPLED_GOLDS))]
+    kinds = {True: "generated forms, right", False: "generated near misses and hedges"}
+    return [
+        Row(
+            category=kinds[row.right],
+            gold=row.gold.rpartition("####")[2].strip(),
+            answer=row.answer,
+            right=row.right,
+        )
+        for row in rows[::every]
+    ]
 
 
 def _some(wrappings: list[str], place: int, family: str) -> list[str]:

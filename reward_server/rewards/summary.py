@@ -1,13 +1,15 @@
 """`summary`: how close a summary is to the reference, if it is one and in its own words.
 
 ROUGE-1 and ROUGE-L (F) against the reference and a length near the reference's are earned;
-copying runs of the document, repetition and word salad are held against it. Formulas and
+copying runs of the document, numbers and names that it does not have, repetition and word
+salad are held against it. Formulas and
 limits: `docs/graders.md`.
 """
 
 from reward_server.api import CostClass, Grade, Measure, RewardInfo, Sample, TextReference
 from reward_server.errors import BadReferenceError
 from reward_server.rewards import text_statistics as statistics
+from reward_server.rewards.faithfulness import faithful
 from reward_server.rewards.quality import LONGEST_TEXT, Measures, Merit, grade_words
 from reward_server.rewards.references import reference_of
 from reward_server.rewards.rouge import rouge_1, rouge_l
@@ -46,11 +48,19 @@ class SummaryReward:
             raise BadReferenceError(
                 f"text.reference: {reference.reference!r} has no words, summary needs them"
             )
-        source = words((reference.source or sample.prompt)[:_LONGEST_SOURCE])
-        return grade_words(answer, lambda said: _measure(answer, said, wanted, source))
+        document = (reference.source or sample.prompt)[:_LONGEST_SOURCE]
+        source = words(document)
+        given = f"{document}\n{reference.reference[:LONGEST_TEXT]}"
+
+        def measure(said: list[str]) -> Measures:
+            return _measure(answer, said, wanted, source, faithful(answer, given, {*wanted, *source}))
+
+        return grade_words(answer, measure)
 
 
-def _measure(answer: str, said: list[str], wanted: list[str], source: list[str]) -> Measures:
+def _measure(
+    answer: str, said: list[str], wanted: list[str], source: list[str], faithfulness: float
+) -> Measures:
     first, longest = rouge_1(said, wanted), rouge_l(said, wanted)
     english = is_english(wanted)
     runs = statistics.content_runs(said) if english else []
@@ -62,6 +72,7 @@ def _measure(answer: str, said: list[str], wanted: list[str], source: list[str])
         soundness={
             "freshness": statistics.freshness(answer, said),
             "fluency": statistics.fluency(answer, said, runs, function_share=0.1) if english else 1.0,
+            "faithful": faithfulness,
             "order": statistics.order(first, longest),
             "own_words": _own_words(said, wanted, source),
             "plain_text": statistics.plain_text(answer, said, latin=is_latin(wanted)),

@@ -6,9 +6,11 @@ is nothing to gain by pushing one of them to its maximum. `docs/graders.md` list
 the thresholds lie and why.
 """
 
+import re
 import zlib
 from collections.abc import Sequence
 from itertools import pairwise
+from statistics import fmean, pstdev
 
 from reward_server.rewards.english import FUNCTION_WORDS, NEVER_AFTER
 from reward_server.rewards.text_words import non_latin_share, stems
@@ -21,6 +23,8 @@ _FEWEST_BYTES_TO_COMPRESS = 200
 # n of the n-gram: the share of repeats that honest English has room for.
 _REPEATS_ALLOWED = {2: 0.20, 3: 0.08, 4: 0.05, 5: 0.04, 6: 0.04}
 _REPEATS_SPAN = 0.35
+_SENTENCE_END = re.compile(r"[.!?。！？؟।]+")  # noqa: RUF001 (stops of other scripts)
+_FEWEST_SENTENCES = 4
 _FEWEST_CONTENT_WORDS = 8
 # A recipe's ingredients look like junk to a count; they cost much, not all.
 _LIST_IN_PROSE = 0.1
@@ -64,11 +68,23 @@ def fresh_length(words: Sequence[str], given: Sequence[str], runs: Sequence[int]
 
 
 def variety(words: Sequence[str]) -> float:
-    """Scale the mean type/token ratio of windows of 50 words (Johnson 1944): .4 is 0, .8 is 1."""
+    """Scale the mean type/token ratio of windows of 50 words (Johnson 1944): .4 is 0, .9 is 1."""
     size = min(_VARIETY_WINDOW, len(words))
     starts = [*range(0, len(words) - size, size), len(words) - size]
     ratio = sum(len(set(words[start : start + size])) for start in starts) / (size * len(starts))
-    return ramp(ratio, zero=0.4, one=0.8)
+    return ramp(ratio, zero=0.4, one=0.9)
+
+
+def rhythm(text: str) -> float:
+    """Scale how much the lengths of sentences vary: a coefficient of variation of .15 is .5, .6 is 1.
+
+    Prose alternates long sentences with short ones; lists, templates and loops do not. Of
+    fewer than four sentences nothing is said (.75).
+    """
+    lengths = [len(found) for sentence in _SENTENCE_END.split(text) if (found := sentence.split())]
+    if len(lengths) < _FEWEST_SENTENCES:
+        return 0.75
+    return 0.5 + 0.5 * ramp(pstdev(lengths) / fmean(lengths), zero=0.15, one=0.6)
 
 
 def freshness(text: str, words: Sequence[str]) -> float:
@@ -107,6 +123,7 @@ def fluency(text: str, words: Sequence[str], runs: Sequence[int], *, function_sh
         ramp(letters, zero=1.5, one=2.5),
         ramp(letters, zero=9.0, one=6.5),
         ramp(len(words) / sentences, zero=160.0, one=50.0),
+        max(_LIST_IN_PROSE, ramp(len(words) / sentences, zero=1.0, one=3.0)),
     )
 
 

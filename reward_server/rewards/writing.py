@@ -1,6 +1,6 @@
 """`writing`: the quality of a story, essay or reply, as far as counting can tell.
 
-Length, relevance and variety are earned; repetition, echo of the prompt, keyword stuffing,
+Length, relevance, variety and rhythm are earned; repetition, echo of the prompt, keyword stuffing,
 word salad and symbols are held against it. Formulas and limits: `docs/graders.md`.
 """
 
@@ -46,9 +46,10 @@ def _measure(answer: str, said: list[str], asked: list[str]) -> Measures:
     )
     return Measures(
         merits={
-            "length": Merit(value=length, weight=0.5),
-            "relevance": Merit(value=statistics.relevance(said, topic), weight=0.25),
+            "length": Merit(value=length, weight=0.45),
+            "relevance": Merit(value=statistics.relevance(said, topic), weight=0.2),
             "variety": Merit(value=statistics.variety(said), weight=0.25),
+            "rhythm": Merit(value=statistics.rhythm(answer), weight=0.1),
         },
         soundness={
             "freshness": statistics.freshness(answer, said),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from reward_server.rewards import text_statistics as statistics
+from reward_server.rewards.faithfulness import faithful
 from reward_server.rewards.text_words import is_english, words
 
 STORY = (
@@ -101,3 +102,32 @@ def test_real_english_passes_the_fluency_check_and_most_of_it_shuffled_does_not(
 
     assert sum(score < 0.5 for score in honest) < 0.02 * len(honest)
     assert sum(score < 0.5 for score in shuffled) > 0.5 * len(shuffled)
+
+
+@pytest.mark.parametrize(
+    ("summary", "value"),
+    [
+        ("The bridge costs 40 euros and 1,250 people use it.", 1.0),
+        ("The bridge costs 41 euros.", 1 - 1 / 3),
+        ("About 4.2 million people, led by Harlan, use it.", 1.0),
+        ("Then, on Monday, Wexler came.", 1 - 0.5 / 3),
+        ("Wexler opens this sentence, so it is no evidence.", 1.0),
+        ("1 2 3 5 6 7 8 9", 0.1),
+        ("No number, no name.", 1.0),
+    ],
+)
+def test_numbers_and_names_that_the_document_does_not_have_cost_their_share(
+    summary: str, value: float
+) -> None:
+    given = "On Monday Ms. Harlan said that 1,250 of 4,215,000 people pay 40 euros."
+
+    assert faithful(summary, given, given.lower().replace(".", "").split()) == pytest.approx(value)
+
+
+def test_sentences_of_one_length_have_less_rhythm_than_prose() -> None:
+    template = "The cat sat down. The dog lay down. The cow fell down. The hen ran off. "
+    prose = "It rained. Nobody in the village had seen so much water since the spring of that year. We left. "
+
+    assert statistics.rhythm(template * 2) == 0.5
+    assert statistics.rhythm(prose * 2) == 1.0
+    assert statistics.rhythm("Only one sentence.") == 0.75
