@@ -6,7 +6,7 @@ INVALID_ARGUMENT, not by the transport.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import TypeVar
 
 import grpc
@@ -27,6 +27,8 @@ from reward_server.scorer import Scorer
 SERVICE: str = pb.DESCRIPTOR.services_by_name["RewardService"].full_name
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 MAX_SAMPLES = 8_192
+# Ids are remembered for the length of a call, and repeated to the caller.
+MAX_ID_CHARS = 1_024
 # Samples of one stream that are graded at once; beyond that the caller's writes wait.
 MAX_STREAM_IN_FLIGHT = 1_024
 # The answer leaves this share of the time left before the deadline, at most so many seconds.
@@ -133,7 +135,17 @@ class RewardService:
         if self._recorder is not None:
             self._recorder.add(as_batch(data), as_batch(answer), rows=1)
         async with call.writing:
-            await context.write(answer)
+            await _whole(context.write(answer))
+
+
+async def _whole(write: Awaitable[None]) -> None:
+    """Let a write end even when it is cancelled: gRPC can send no status while a message is on its way."""
+    writing = asyncio.ensure_future(write)
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.gather(writing, return_exceptions=True)
+        raise
 
 
 def _time_left(context: Context) -> float | None:
@@ -206,6 +218,11 @@ def _check_batch(samples: Sequence[pb.Sample]) -> None:
 def _check_id(sample_id: str, index: int, seen: set[str]) -> None:
     if not sample_id:
         raise RequestError(f"samples[{index}].sample_id", "is empty, give each sample of a call its own id")
+    if len(sample_id) > MAX_ID_CHARS:
+        raise RequestError(
+            f"samples[{index}].sample_id",
+            f"has {len(sample_id)} characters, at most {MAX_ID_CHARS} are taken: send a shorter one",
+        )
     if sample_id in seen:
         raise RequestError(
             f"samples[{index}].sample_id", f"{sample_id!r} is repeated, give each sample of a call its own id"
