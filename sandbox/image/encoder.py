@@ -5,9 +5,10 @@
     list ["l",..]   tuple ["t",..]   set ["S",..]   frozenset ["F",..]   dict ["d",key,value,..]
 
 Runs inside the sandbox, in the program's own process: a program can replace it, and
-then lies about nothing but its own results. Exact types only, so that no method of a
-candidate's class is called; a dict subclass is sent as a dict and a named tuple as a
-tuple, since they compare equal to those.
+then lies about nothing but its own results. What Python's own `==` takes for plain data is sent
+as that: a subclass (an enumeration's member, a Counter, a named tuple) as its base, a
+bytearray as bytes, a view of keys as a set. Only methods of the base class are called, so
+that nothing depends on what a candidate's class says of itself.
 
 The text is written as it is found, without a tree in between, and not by the package
 `json`: its memory would be copied for every program.
@@ -56,19 +57,51 @@ class Encoder:
             return self._encode_all(_SEQUENCE_TAGS[kind], value, depth)
         if issubclass(kind, dict):
             return self._encode_all('"d"', chain.from_iterable(_dict.items(value)), depth)
-        if issubclass(kind, tuple) and "_fields" in kind.__dict__:
-            return self._encode_all('"t"', _tuple.__iter__(value), depth)
+        for base, tag in _SEQUENCE_TAGS.items():
+            if issubclass(kind, base):
+                members: Iterable[Any] = _untyped(base).__iter__(value)
+                return self._encode_all(tag, members, depth)
+        for base, plain in _PLAIN.items():
+            if issubclass(kind, base):
+                return self.encode(plain(value), depth)
         raise NotPlainError(kind.__name__)
 
     def _encode_all(self, tag: str, values: Iterable[Any], depth: int) -> str:
         return f"[{','.join([tag, *[self.encode(value, depth) for value in values]])}]"
 
 
-# Untyped on purpose: the base classes' own methods, called on values of unknown content.
-_dict: Any = dict
-_tuple: Any = tuple
+def _untyped(value: Any) -> Any:
+    """Drop a type: the base classes' own methods are called on values of unknown content."""
+    return value
 
-_SEQUENCE_TAGS: dict[type, str] = {list: '"l"', tuple: '"t"', set: '"S"', frozenset: '"F"'}
+
+def _plain_bytes(value: Any) -> bytes:
+    return _untyped(bytes).__getitem__(value, slice(None))
+
+
+def _frozen_bytes(value: Any) -> bytes:
+    return bytes(_untyped(bytearray).__getitem__(value, slice(None)))
+
+
+_dict = _untyped(dict)
+
+_SEQUENCE_TAGS: dict[type, str] = {
+    list: '"l"',
+    tuple: '"t"',
+    set: '"S"',
+    frozenset: '"F"',
+    type(_dict().keys()): '"S"',
+}
+
+# The value of a subclass's instance, as an instance of the base itself.
+_PLAIN: dict[type, Any] = {
+    int: _untyped(int).__pos__,
+    str: _untyped(str).__str__,
+    float: _untyped(float).__pos__,
+    bytes: _plain_bytes,
+    bytearray: _frozen_bytes,
+    complex: _untyped(complex).__pos__,
+}
 
 
 def _encode_scalar(value: object) -> str | None:

@@ -27,7 +27,11 @@ async def test_a_program_ends_as_the_table_says_and_the_next_one_is_unharmed(
         source=case["source"], calls=tuple(case.get("calls", ["f()"])), setup=case.get("setup", "")
     )
 
-    limits = dataclasses.replace(LIMITS, wall_seconds=case.get("wall_seconds", LIMITS.wall_seconds))
+    limits = dataclasses.replace(
+        LIMITS,
+        cpu_seconds=case.get("cpu_seconds", LIMITS.cpu_seconds),
+        wall_seconds=case.get("wall_seconds", LIMITS.wall_seconds),
+    )
 
     run = await sandbox.run(program, limits)
     after = await sandbox.run(Program(source="def f(): return 7", calls=("f()",)), LIMITS)

@@ -19,11 +19,19 @@ from dataclasses import dataclass
 
 PYTHON_TAGS = frozenset({"", "py", "py3", "python", "python3"})
 
-# CommonMark: the tag of a backtick fence holds no backtick, else it is inline code.
+# CommonMark: the tag of a backtick fence holds no backtick, else it is inline code; a fence may
+# stand in a list (indented) or in a quotation (`>` on every line).
 # Quantifiers are possessive: backtracking over 256 KiB of one character is quadratic.
-_FENCE = re.compile(r"(?P<indent>[ \t]*+)(?P<mark>`{3,}+|~{3,}+)(?P<tag>[^`]*+)")
+_FENCE = re.compile(r"(?P<indent>[ \t>]*+)(?P<mark>`{3,}+|~{3,}+)(?P<tag>[^`]*+)")
 _BINDS = re.compile(r"\b(?:def|class|import|lambda|exec)\b|=")
-_PROSE = re.compile(r"(?P<first>[A-Za-z][A-Za-z'\u2019]*+)(?:[,!:.]?[ ]++[A-Za-z]|[!:.]?[ ]*+$)")
+# A line that begins with two words of any language, or is one word, behind a mark of Markdown if any.
+_PROSE = re.compile(
+    r"(?:[-+>*]++[ ]*+|\d++[.)][ ]++)?+[*_]{0,2}+(?P<first>[^\W\d_][^\W\d_'\u2019]*+)"
+    r"(?:[*_,!:.]{0,3}+[ ]++[*_]{0,2}+[^\W\d_]|[*_!:.]{0,4}+[ ]*+$)"
+)
+_FOREIGN_POINTS = re.compile(
+    "[\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f]"
+)  # no Python, but in texts and comments
 _KEYWORDS = frozenset([*keyword.kwlist, *keyword.softkwlist])
 
 
@@ -71,8 +79,10 @@ def _closes(fence: re.Match[str], opened: re.Match[str]) -> bool:
 
 
 def _block(opened: re.Match[str], body: list[str]) -> _Block:
-    """Strip the fence's own indentation, as a block inside a list item has it on every line."""
+    """Strip the fence's own indentation, as a block inside a list or a quotation has it on every line."""
     indent = opened["indent"]
+    if indent.strip():
+        body = [indent if line.rstrip() == indent.rstrip() else line for line in body]
     words = opened["tag"].lower().split(maxsplit=1)
     tag = words[0].strip("{}.") if words else ""
     return _Block(tag=tag, source="\n".join(line.removeprefix(indent) for line in body) + "\n")
@@ -105,6 +115,8 @@ def _unfenced(lines: list[str]) -> str | None:
 def _is_prose(line: str) -> bool:
     """True for a blank line, and for words in a row that cannot begin a useful statement."""
     if not line.strip():
+        return True
+    if _FOREIGN_POINTS.search(line) and not re.search(r"[#\"']", line):
         return True
     match = _PROSE.match(line)
     return match is not None and "=" not in line and match["first"] not in _KEYWORDS

@@ -1,10 +1,12 @@
 """The decoder is the border to hostile code: what is honest comes through, all else is refused."""
 
 import collections
+import enum
 import json
 import math
 import string
-from collections.abc import Hashable
+import time
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -121,12 +123,74 @@ class EqualInt(int):
 
 @pytest.mark.parametrize(
     "value",
-    [AlwaysEqual(), EqualInt(1), [EqualInt(1)], {1: AlwaysEqual()}, iter([]), range(3), {}.keys(), len, int],
+    [
+        AlwaysEqual(),
+        [AlwaysEqual()],
+        {1: AlwaysEqual()},
+        iter([]),
+        range(3),
+        {}.values(),
+        memoryview(b""),
+        len,
+    ],
     ids=lambda value: type(value).__name__,
 )
 def test_anything_that_is_not_plain_data_is_not_encoded(value: object):
     with pytest.raises(NotPlainError):
         Encoder().encode(value)
+
+
+class Colour(enum.StrEnum):
+    RED = "red"
+
+
+class Bag(set[int]):
+    pass
+
+
+class Raw(bytes):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (EqualInt(7), 7),
+        (enum.IntEnum("Number", {"ONE": 1})(1), 1),
+        (Colour.RED, "red"),
+        (type("Metres", (float,), {})(-0.0), -0.0),
+        (type("Plane", (complex,), {})(1j), 1j),
+        (Raw(b"xy"), b"xy"),
+        (bytearray(b"xy"), b"xy"),
+        (type("Stack", (list,), {})([1]), [1]),
+        (type("Pair", (tuple,), {})((1, 2)), (1, 2)),
+        (time.gmtime(0), (1970, 1, 1, 0, 0, 0, 3, 1, 0)),
+        (Bag({1}), {1}),
+        (type("Fixed", (frozenset,), {})({1}), frozenset({1})),
+        ({"a": 1}.keys(), {"a"}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_equals_plain_data_comes_out_as_that(value: object, plain: object):
+    assert shape(carry(value)) == shape(plain)
+
+
+def test_a_subclass_is_read_by_its_base_and_not_by_what_it_says():
+    class Liar(int):
+        def __pos__(self) -> int:
+            return 3
+
+        def __format__(self, spec: str) -> str:
+            return '3"],["i","3'
+
+        def bit_length(self) -> int:
+            return 0
+
+    class Forger(list[int]):
+        def __iter__(self) -> Iterator[int]:
+            return iter([3])
+
+    assert carry([Liar(7), Forger([7])]) == [7, [7]]
 
 
 def test_a_dict_that_lies_about_its_items_is_read_as_it_is():
