@@ -2,12 +2,14 @@
 
 To add a reward here: one file, one factory, one line in `BUILT_IN`. To add one from
 another distribution: an entry point in the group `assay.rewards` whose name is the
-reward's and whose object is a `Factory`.
+reward's and whose object is a `Factory`, and for each thing that it runs in workers one in
+the group `assay.worker_tasks`, whose name is the task's.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from types import MappingProxyType
 
 from reward_server.api import Reward, RewardInfo
@@ -25,6 +27,7 @@ from reward_server.workers.pool import WorkerPool
 from sandbox.api import Sandbox
 
 ENTRY_POINT_GROUP = "assay.rewards"
+TASK_GROUP = "assay.worker_tasks"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,6 +142,40 @@ def with_extras(factories: Mapping[str, Factory], extras: Iterable[EntryPoint]) 
 def installed_extras() -> tuple[EntryPoint, ...]:
     """List the rewards that other distributions bring."""
     return tuple(entry_points(group=ENTRY_POINT_GROUP))
+
+
+def with_extra_tasks(tasks: Mapping[str, str], extras: Iterable[EntryPoint]) -> dict[str, str]:
+    """Add what installed extras run in workers to a table: name -> "module:function".
+
+    The modules are found here, but imported in workers alone.
+
+    Raises:
+        ConfigurationError: two tasks share a name, or a module is not installed.
+    """
+    table = dict(tasks)
+    for extra in extras:
+        if extra.name in table:
+            raise ConfigurationError(
+                f"worker task {extra.name!r} of {extra.value!r} is already taken: rename it or remove one"
+            )
+        if not (extra.attr and _is_installed(extra.module)):
+            raise ConfigurationError(
+                f"worker task {extra.name!r}: {extra.value!r} is no function of an installed module"
+            )
+        table[extra.name] = extra.value
+    return table
+
+
+def installed_tasks() -> tuple[EntryPoint, ...]:
+    """List what the rewards of other distributions run in workers."""
+    return tuple(entry_points(group=TASK_GROUP))
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _version(reward: Reward, scoring: ScoringConfig) -> str:

@@ -9,7 +9,7 @@ from reward_server.errors import GraderLostError
 from reward_server.guarded_sandbox import GuardedSandbox
 from reward_server.lanes import make_room
 from reward_server.late_sandbox import LateSandbox
-from reward_server.registry import Resources
+from reward_server.registry import Resources, installed_tasks, with_extra_tasks
 from reward_server.telemetry import logger
 from reward_server.workers.pool import WorkerPool
 from sandbox.opening import open_sandbox
@@ -17,7 +17,12 @@ from sandbox.opening import open_sandbox
 
 @asynccontextmanager
 async def open_resources(config: ServerConfig, tasks: Mapping[str, str]) -> AsyncGenerator[Resources]:
-    """Start workers and sandbox, examine the sandbox again and again, and close both in the end."""
+    """Start workers and sandbox, examine the sandbox again and again, and close both in the end.
+
+    Raises:
+        ConfigurationError: what installed rewards run in workers clashes, or is not installed.
+    """
+    tasks = with_extra_tasks(tasks, installed_tasks())
     async with AsyncExitStack() as stack:
         workers = await stack.enter_async_context(WorkerPool(tasks, on_aside=make_room))
         workers.start(config.queues.workers)

@@ -9,7 +9,15 @@ import pytest
 
 from reward_server import provenance
 from reward_server.errors import ConfigurationError, UnknownRewardError
-from reward_server.registry import BUILT_IN, Registry, Resources, build, with_extras
+from reward_server.registry import (
+    BUILT_IN,
+    WORKER_TASKS,
+    Registry,
+    Resources,
+    build,
+    with_extra_tasks,
+    with_extras,
+)
 from reward_server.scores import ScoringConfig
 from tests.fake_rewards import Inline
 
@@ -77,6 +85,35 @@ def test_two_extras_of_one_name_are_refused() -> None:
 
     with pytest.raises(ConfigurationError, match="already taken"):
         with_extras({}, twice)
+
+
+def task(name: str, value: str) -> EntryPoint:
+    return EntryPoint(name=name, value=value, group="assay.worker_tasks")
+
+
+def test_tasks_of_extras_join_the_table_without_being_imported() -> None:
+    tasks = with_extra_tasks(WORKER_TASKS, [task("new.grade", "antigravity:fly")])
+
+    assert tasks == {**WORKER_TASKS, "new.grade": "antigravity:fly"}
+    assert "antigravity" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        (
+            "math.compare",
+            "tests.slow_extra:Slow",
+            "'math.compare' of 'tests.slow_extra:Slow' is already taken",
+        ),
+        ("new", "tests.nowhere:grade", "'tests.nowhere:grade' is no function of an installed module"),
+        ("new", "nowhere.at.all:grade", "is no function of an installed module"),
+        ("new", "tests.slow_extra", "is no function of an installed module"),
+    ],
+)
+def test_a_task_that_clashes_or_is_not_installed_is_refused(name: str, value: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        with_extra_tasks(WORKER_TASKS, [task(name, value)])
 
 
 def test_the_version_follows_the_weights() -> None:
