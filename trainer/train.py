@@ -5,13 +5,9 @@ on behind the last phase, and within warm start and GRPO from the last checkpoin
 step does is in `trainer.tunix_learner`.
 """
 
-import contextlib
-import signal
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 import jax
 import numpy as np
@@ -21,7 +17,6 @@ from policy.lora import LoraShape, apply_lora, save_lora
 from policy.sampling import GenerationShape, Generator
 from policy.tokenizer import Tokenizer
 from reward_client.api import RewardClientError
-from tasks.api import Domain
 from tasks.mixing import Mixture
 from tasks.prompts import PromptTemplate
 from trainer.accounts import checkpoint_record, run_record, summarise
@@ -31,8 +26,9 @@ from trainer.data import Rows, choose_rows, load_rows, mix, without_domain
 from trainer.disco import Disco
 from trainer.draws import Draws
 from trainer.evaluation import Evaluation, evaluate, read_evaluation
-from trainer.experience import Experience, Sampler
+from trainer.experience import Experience
 from trainer.grading import Grading, Scorer
+from trainer.interrupts import interruptible
 from trainer.phases import Phases
 from trainer.probe import Probed, probe
 from trainer.progress import Progress
@@ -131,7 +127,7 @@ def _prepare_models(setup: _Setup, data: _Data) -> Models:
     warm_steps = 0 if config.model.pretrained or setup.run.resumed else config.warm_start.steps
     with (
         setup.phases.phase("warm start" if warm_steps else "load model", warm_steps or None),
-        _interrupt(setup.progress) as interrupted,
+        interruptible(setup.progress.note) as interrupted,
     ):
         shown = 0
 
@@ -198,42 +194,41 @@ def _grpo(setup: _Setup, data: _Data, models: Models) -> int:
 
 def _learner(setup: _Setup, data: _Data, models: Models) -> Learner:
     config, run = setup.config, setup.run
-    shares: dict[Domain, float] = {s.domain: s.rows / len(data.mixture) for s in data.mixture.report()}
+    shares = {share.domain: share.rows / len(data.mixture) for share in data.mixture.report()}
+    grading = Grading(setup.scorer, timeout_s=config.rewards.timeout_s, overlap=config.rewards.overlap)
+    draws = Draws(data.mixture, exhausted=config.data.exhausted, seed=config.seed)
+    return build_learner(
+        config=config,
+        models=models,
+        mesh=setup.mesh,
+        prompt_of=lambda example: setup.template.render(example.prompt),
+        experience_of=lambda sampler: Experience(
+            config=config, draws=draws, sampler=sampler, grading=grading
+        ),
+        disco=Disco(mode=config.rewards.disco, shares=shares),
+        checkpoints=run.checkpoints,
+        about=checkpoint_record(config, setup.template, data.probed),
+        on_step=_recorder(setup).on_step,
+    )
+
+
+def _recorder(setup: _Setup) -> StepRecorder:
+    config, run = setup.config, setup.run
     schedule = learning_rate_schedule(config.grpo, config.steps)
     earlier = run.read_steps()
-
-    def experience_of(sampler: Sampler) -> Experience:
-        rewards = config.rewards
-        return Experience(
-            config=config,
-            draws=Draws(data.mixture, exhausted=config.data.exhausted, seed=config.seed),
-            sampler=sampler,
-            grading=Grading(setup.scorer, timeout_s=rewards.timeout_s, overlap=rewards.overlap),
-        )
 
     def show(record: StepRecord) -> None:
         run.append_step(record)
         setup.progress.step(record)
         setup.phases.tick()
 
-    recorder = StepRecorder(
+    return StepRecorder(
         config=config,
         prompt_hash=setup.template.hash,
         learning_rate=lambda update: float(np.asarray(schedule(update))),
         show=show,
         keep=partial(run.keep_rollouts, every=config.rollouts_every),
         elapsed_s=earlier[-1].elapsed_s if earlier else 0.0,
-    )
-    return build_learner(
-        config=config,
-        models=models,
-        mesh=setup.mesh,
-        prompt_of=lambda example: setup.template.render(example.prompt),
-        experience_of=experience_of,
-        disco=Disco(mode=config.rewards.disco, shares=shares),
-        checkpoints=run.checkpoints,
-        about=checkpoint_record(config, setup.template, data.probed),
-        on_step=recorder.on_step,
     )
 
 
@@ -258,7 +253,7 @@ def _check_restored(learner: Learner, setup: _Setup, data: _Data) -> None:
 
 
 def _train_steps(learner: Learner, progress: Progress) -> None:
-    with _interrupt(progress) as interrupted:
+    with interruptible(progress.note) as interrupted:
         try:
             learner.run(stopping=interrupted)
         except (StopRequestedError, RewardClientError, TooManyFailuresError):
@@ -271,21 +266,3 @@ def _train_steps(learner: Learner, progress: Progress) -> None:
 
 def _lora_shape(config: TrainConfig) -> LoraShape:
     return LoraShape(rank=config.model.lora_rank, alpha=config.model.lora_alpha)
-
-
-@contextlib.contextmanager
-def _interrupt(progress: Progress) -> Iterator[Callable[[], bool]]:
-    """Makes the first Ctrl-C stop behind the present step, and the second at once."""
-    asked = False
-
-    def request_stop(signal_number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        progress.note("stopping after this step; press Ctrl-C again to stop at once")
-
-    previous = signal.signal(signal.SIGINT, request_stop)
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, previous)

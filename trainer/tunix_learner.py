@@ -23,7 +23,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import nnx
 from tunix.rl import common, rl_cluster
 from tunix.rl.grpo import grpo_learner
@@ -34,9 +33,7 @@ from trainer.disco import Disco
 from trainer.experience import Batch, Experience
 from trainer.groups import Learned, Tokens, learn, tokens_of
 from trainer.options import GrpoOptions
-
-# Tunix's names of what its loss says beside the loss.
-_SAID = {"kl": "kl", "pg_clipfrac": "clip_share", "entropy": "entropy"}
+from trainer.tunix_updates import Updates
 
 
 class StopRequestedError(Exception):
@@ -110,10 +107,7 @@ class Learner(grpo_learner.GRPOLearner):
         on_step: Callable[[StepResult], None],
     ) -> None:
         super().__init__(rl_cluster=rl_cluster, algo_config=algo_config, reward_fns=_not_asked)
-        # Tunix's annotations do not fit its own code; its trainer is Any from here on.
-        self._trainer: Any = rl_cluster.actor_trainer
-        self._trainer.with_rl_metrics_to_log(dict.fromkeys(_SAID, np.mean))
-        self._trainer.custom_checkpoint_metadata_fn = self._metadata
+        self._updates = Updates(rl_cluster.actor_trainer, metadata=self._metadata)
         self._options = options
         self._steps = steps
         self._experience = experience
@@ -122,19 +116,19 @@ class Learner(grpo_learner.GRPOLearner):
         self._about = about
         self._on_step = on_step
         self._ahead: _Prepared | None = None
-        self._data_state = self._trainer._restored_custom_metadata.get("data")
+        self._data_state = self._updates.restored.get("data")
         if self._data_state is not None:
             experience.restore(self._data_state)
 
     @property
     def step(self) -> int:
         """Steps done so far, those before a resume included."""
-        return self._trainer.train_steps // self._options.iterations
+        return self._updates.done // self._options.iterations
 
     @property
     def restored(self) -> Mapping[str, Any]:
         """What the checkpoint that was restored says beside the weights; empty for a new run."""
-        return self._trainer._restored_custom_metadata
+        return self._updates.restored
 
     def run(self, *, stopping: Callable[[], bool]) -> None:
         """Trains up to the last step and writes the last checkpoint.
@@ -151,6 +145,14 @@ class Learner(grpo_learner.GRPOLearner):
                 raise StopRequestedError
         self.save()
         self.rl_cluster.close()
+
+    def save(self) -> None:
+        """Writes a checkpoint of the last whole step, if there is none yet."""
+        self._updates.save()
+
+    def close(self) -> None:
+        """Waits for the checkpoints that are being written."""
+        self._updates.close()
 
     def _step(self) -> None:
         clock = _Clock()
@@ -223,7 +225,7 @@ class Learner(grpo_learner.GRPOLearner):
         try:
             return batch.take(count)
         except Exception:
-            self._discard_gradients()
+            self._updates.discard_gradients()
             raise
 
     def _reference(self, tokens: Tokens) -> jax.Array:
@@ -236,7 +238,7 @@ class Learner(grpo_learner.GRPOLearner):
 
     def _log_probabilities(self, tokens: Tokens) -> jax.Array:
         """Computes log-probabilities [rows, C] under the present weights, which sampled `tokens`."""
-        graph, state = nnx.split(self._trainer.model)
+        graph, state = nnx.split(self._updates.model)
         with on(self.rl_cluster.r2m[rl_cluster.Role.ACTOR]):
             result = common.compute_per_token_logps(
                 graph,
@@ -254,17 +256,13 @@ class Learner(grpo_learner.GRPOLearner):
         """Reads the numbers of the update that was just made.
 
         Raises:
-            NotFiniteError: one of them is not finite; a checkpoint of this step is deleted.
+            NotFiniteError: one of them is not finite; a checkpoint of the update is deleted.
         """
-        metrics = self._trainer._prev_buffered_train_metrics
-        assert metrics is not None
-        extra = {name: float(op(np.asarray(v))) for name, (v, op) in metrics.additional_metrics.items()}
-        said = {"loss": float(np.asarray(metrics.loss)), "grad_norm": extra["grad_norm"]}
-        said |= {ours: extra[theirs] for theirs, ours in _SAID.items()}
+        said = self._updates.said()
         for name, value in said.items():
             if not np.isfinite(value):
-                step = -(-self._trainer.train_steps // self._options.iterations)
-                self._forget(self._trainer.train_steps)
+                step = -(-self._updates.done // self._options.iterations)
+                self._updates.forget_checkpoint()
                 raise NotFiniteError(
                     f"step {step}: {name} is {value}: lower grpo.learning_rate, or look at the step's rewards"
                 )
@@ -274,56 +272,14 @@ class Learner(grpo_learner.GRPOLearner):
             said["entropy"] = np.nan
         return said
 
-    def save(self) -> None:
-        """Writes a checkpoint of the last whole step, if there is none yet."""
-        trainer = self._trainer
-        manager = trainer.checkpoint_manager
-        latest = manager.latest_step()
-        if trainer.train_steps and (latest is None or latest < trainer.train_steps):
-            manager.save(
-                trainer.train_steps,
-                trainer.model,
-                trainer.optimizer,
-                save_only_lora_params=True,
-                force=True,
-                custom_metadata=self._metadata(),
-            )
-
-    def close(self) -> None:
-        """Waits for the checkpoints that are being written."""
-        self._trainer.checkpoint_manager.close()
-
     def _metadata(self) -> dict[str, Any]:
         """Says what a checkpoint holds beside weights and optimizer; the random keys follow from the step."""
         return {"global_step": self.step + 1, "role": "actor", "data": self._data_state, **self._about}
-
-    def _discard_gradients(self) -> None:
-        """Forgets the micro-batches of an unfinished update, so that the state is that of the last one."""
-        trainer = self._trainer
-        per_update = trainer.config.get_with_default("gradient_accumulation_steps", 1)
-        trainer._iter_steps = trainer.train_steps * per_update
-        trainer._buffered_train_metrics = None
-        state = trainer.optimizer.opt_state
-        if isinstance(state, optax.MultiStepsState):
-            variables: list[Any] = [state.mini_step, *_variables(state.acc_grads)]
-            for variable in variables:
-                variable[...] = jnp.zeros_like(variable[...])
-
-    def _forget(self, step: int) -> None:
-        """Deletes the checkpoint of an update that was not finite, so that a resume starts before it."""
-        manager = self._trainer.checkpoint_manager._checkpoint_manager
-        if manager is not None and manager.latest_step() == step:
-            manager.wait_until_finished()
-            manager.delete(step)
 
 
 def _not_asked(**_: Any) -> list[float]:
     """Stands where Tunix wants a reward function: floats cannot say that there is no score."""
     raise NotImplementedError("rewards come through trainer.experience")
-
-
-def _variables(tree: Any) -> list[Any]:
-    return jax.tree.leaves(tree, is_leaf=lambda node: isinstance(node, nnx.Variable))
 
 
 def _example(
