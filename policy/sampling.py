@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 from flax import nnx
 from tunix.generate import sampler as tunix_sampler
+from tunix.models.gemma3 import model as gemma3
 
 from policy.errors import PolicyError
 from policy.gemma import Gemma3, on
@@ -46,6 +49,24 @@ class RawBatch:
 
     completions: list[Completion]
     prompt_tokens: np.ndarray
+
+
+class _LastTokenEmbedder(gemma3.Embedder):
+    """Decodes the last position alone: a sampler uses no other, and logits are the largest array.
+
+    32 prompts of 512 tokens over Gemma's vocabulary would be 17 GB in float32.
+    """
+
+    def decode(self, x: jaxtyping.ArrayLike) -> jaxtyping.Array:
+        return super().decode(jnp.asarray(x)[:, -1:])
+
+
+def _for_sampling(model: Gemma3) -> Gemma3:
+    """Returns `model` over the same arrays, with logits [rows, 1, vocabulary]."""
+    graph, state = nnx.split(model)
+    clone = nnx.merge(graph, state)
+    clone.embedder.__class__ = _LastTokenEmbedder
+    return clone
 
 
 class _StopKeepingSampler(tunix_sampler.Sampler):
@@ -83,7 +104,7 @@ class Generator:
         config = model.config
         adapters = jax.tree.leaves(nnx.state(model, nnx.LoRAParam))
         self._sampler = _StopKeepingSampler(
-            model,
+            _for_sampling(model),
             tokenizer.backend,
             tunix_sampler.CacheConfig(
                 cache_size=shape.max_prompt_tokens + shape.max_new_tokens,

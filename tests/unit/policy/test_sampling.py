@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import pytest
 from flax import nnx
 
+from policy import sampling
 from policy.errors import PolicyError
 from policy.gemma import Gemma3, load_pretrained
 from policy.lora import LoraShape, apply_lora
@@ -111,3 +112,22 @@ def test_a_bfloat16_base_with_float32_adapters_can_be_sampled(
 def test_a_prompt_that_does_not_fit_is_an_error_with_its_length(generator: Generator) -> None:
     with pytest.raises(PolicyError, match=r"prompt of \d+ tokens exceeds max_prompt_tokens=32"):
         generator.generate([PROMPT * 4], temperature=0.0, key=jax.random.key(0))
+
+
+def test_a_prefill_holds_logits_of_the_last_position_alone(
+    base: Gemma3, tokenizer: Tokenizer, mesh: jax.sharding.Mesh
+) -> None:
+    generator = Generator(base, tokenizer, SHAPE, mesh)
+    shapes: list[tuple[int, ...]] = []
+    decode = sampling._LastTokenEmbedder.decode
+    with pytest.MonkeyPatch.context() as patch:
+
+        def spied(self: object, x: jax.Array) -> jax.Array:
+            shapes.append(decode(self, x).shape)  # type: ignore[arg-type]
+            return decode(self, x)  # type: ignore[arg-type]
+
+        patch.setattr(sampling._LastTokenEmbedder, "decode", spied)
+        generator.generate([PROMPT] * 4, temperature=1.0, key=jax.random.key(0))
+
+    assert set(shapes) == {(4, 1, tokenizer.vocabulary)}
+    assert type(base.embedder).__name__ == "Embedder"
