@@ -10,8 +10,9 @@ import asyncio
 import time
 from collections.abc import Sequence
 
+from reward_client.adapters.gather import Scorer
 from reward_client.api import Failure, Outcome, RewardClientError, Sample, Score
-from reward_client.client import AsyncRewardClient, RewardClient
+from reward_client.client import RewardClient
 from reward_client.retries import wait_s
 
 _LASTING = frozenset(("BAD_REFERENCE", "UNKNOWN_REWARD"))
@@ -91,11 +92,9 @@ def insist(client: RewardClient, samples: Sequence[Sample], *, timeout_s: float)
     return work.scores
 
 
-async def insist_async(
-    client: AsyncRewardClient, samples: Sequence[Sample], *, timeout_s: float
-) -> list[Score]:
+async def insist_async(scorer: Scorer, samples: Sequence[Sample], *, timeout_s: float) -> list[Score]:
     """Do the same on an event loop."""
     work = Insistence(samples, timeout_s=timeout_s)
-    while (wait := work.take(await client.score(work.pending, timeout_s=work.left_s))) is not None:
+    while (wait := work.take(await scorer.score(work.pending, timeout_s=work.left_s))) is not None:
         await asyncio.sleep(wait)
     return work.scores

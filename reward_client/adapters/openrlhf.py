@@ -27,6 +27,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from reward_client.adapters.gather import Gathered, Scorer
 from reward_client.adapters.insist import NoScoreError, insist_async
 from reward_client.adapters.task import read_task
 from reward_client.api import RewardClientError, RewardRequestError, Sample, Score
@@ -53,14 +54,14 @@ def application(
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
         async with AsyncRewardClient(addresses, security=security) as client:
-            app.state.client = client
+            app.state.scorer = Gathered(client)
             yield
 
     async def get_reward(request: Request) -> Response:
-        client: AsyncRewardClient = request.app.state.client
+        scorer: Scorer = request.app.state.scorer
         try:
             samples = read_request(await _body(request), reward=reward, stops=stops)
-            scores = await insist_async(client, samples, timeout_s=timeout_s)
+            scores = await insist_async(scorer, samples, timeout_s=timeout_s)
         except RewardRequestError as error:
             return _refusal(422, error)
         except NoScoreError as error:

@@ -15,6 +15,7 @@ verl's naive manager turns that into 0.0. Its `rate_limited` manager turns any e
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reward_client.adapters.gather import Gathered
 from reward_client.adapters.insist import insist, insist_async
 from reward_client.adapters.task import read_task
 from reward_client.api import Sample, Score
@@ -42,6 +43,7 @@ class VerlReward:
         self._security = security
         self._client: RewardClient | None = None
         self._async_client: AsyncRewardClient | None = None
+        self._gathered: Gathered | None = None
 
     def compute_score(
         self,
@@ -64,10 +66,11 @@ class VerlReward:
         **_: Any,
     ) -> dict[str, Any]:
         """Score one sample on verl's event loop, beside others; raises like `compute_score_batch`."""
-        if self._async_client is None:
+        if self._gathered is None:
             self._async_client = AsyncRewardClient(self._addresses, security=self._security)
+            self._gathered = Gathered(self._async_client)
         sample = self._sample(0, data_source, solution_str, ground_truth, extra_info)
-        (score,) = await insist_async(self._async_client, [sample], timeout_s=self._timeout_s)
+        (score,) = await insist_async(self._gathered, [sample], timeout_s=self._timeout_s)
         return _result(score)
 
     def compute_score_batch(
