@@ -21,11 +21,14 @@ RECEIVE_BYTES = 4 * MAX_MESSAGE_BYTES
 MAX_CALLS = 1_024
 # Clients may ping this often to notice a dead connection; gRPC's default cuts them off.
 MIN_PING_INTERVAL_MS = 10_000
+# A connection that has not begun to speak by then is closed; it holds a file descriptor.
+HANDSHAKE_MS = 10_000
 
 _OPTIONS = (
     # Two servers on one port would share its connections without anyone noticing.
     ("grpc.so_reuseport", 0),
     ("grpc.max_receive_message_length", RECEIVE_BYTES),
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", MIN_PING_INTERVAL_MS),
 )
 
@@ -55,6 +58,17 @@ def listen(config: ServerConfig) -> tuple[grpc.aio.Server, str]:
             "stop the other server or choose another port (0 takes a free one)"
         ) from error
     return server, f"{host}:{port}"
+
+
+def protection(config: ServerConfig) -> dict[str, object]:
+    """Return what protects the channel and what this process may do, for the log of the start."""
+    return {
+        "uid": os.geteuid(),
+        "tls": config.tls.certificate is not None,
+        "client_certificates": config.tls.client_ca is not None,
+        "token": config.token_file is not None,
+        "records": config.record is not None,
+    }
 
 
 def warn_of_security(reason: str) -> None:

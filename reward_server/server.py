@@ -22,7 +22,7 @@ from reward_server.flights import Flights
 from reward_server.guard import Calls
 from reward_server.keeping import Kept, open_kept
 from reward_server.lanes import Lane
-from reward_server.listening import listen, warn_of_security, write_address
+from reward_server.listening import listen, protection, warn_of_security, write_address
 from reward_server.observability.parts import Parts, Workers
 from reward_server.observability.watching import watching
 from reward_server.registry import Factory, Registry, build
@@ -62,7 +62,7 @@ async def serve(config: ServerConfig, factories: Mapping[str, Factory], tasks: M
     ):
         if config.address_file is not None:
             write_address(config.address_file, address)
-        logger().info("serving", address=address, pid=os.getpid())
+        logger().info("serving", address=address, pid=os.getpid(), **protection(config))
         await stop.requested.wait()
     logger().info("stopped")
 

@@ -75,3 +75,14 @@ def test_a_caller_is_served_beside_connections_that_say_nothing(tmp_path: Path) 
                 each.close()
 
     assert result.broken == []
+
+
+def test_a_connection_that_never_speaks_is_closed(tmp_path: Path) -> None:
+    with LocalServer(tmp_path / "log") as server:
+        host, port = server.address.rsplit(":", 1)
+        with socket.create_connection((host, int(port)), timeout=WAIT_S) as silent:
+            received = [silent.recv(1_000)]
+            while received[-1]:
+                received.append(silent.recv(1_000))
+
+    assert received[-1] == b""
