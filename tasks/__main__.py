@@ -32,7 +32,7 @@ _READY_S = 15.0
 
 
 def check_command(
-    *, data_dir: Path | None = None, datasets: tuple[str, ...] = DEFAULT_DATASETS, address: str | None = None
+    *, data_dir: Path | None = None, datasets: tuple[str, ...] = tuple(DATASETS), address: str | None = None
 ) -> int:
     """Grade every row's reference answer through a live reward server; exit 1 unless all earn full marks.
 
