@@ -47,6 +47,7 @@ def test_a_file_holds_the_same_keys_as_the_flags_and_a_flag_wins(tmp_path: Path)
         ("listen: [", "is not YAML"),
         ("queues:\n  workers: 0", "queues.workers=0 must be at least 1"),
         ("self_check_every_s: 0", "self_check_every_s=0.0 must be at least 30"),
+        ("cache_dir_mib: 1", "cache_dir_mib=1 must be at least 64"),
         ("drain_s: -1", "drain_s=-1.0 must not be negative"),
         ("listen: 50051", "listen='50051' is not HOST:PORT"),
         ("tls:\n  key: a.pem", "give both or none"),
