@@ -19,7 +19,7 @@ class Limits:
     """What one program may use. CPU time decides; wall time ends only a program that sleeps."""
 
     cpu_seconds: float = 2.0
-    wall_seconds: float = 10.0
+    wall_seconds: float = 5.0
     memory_bytes: int = 512 * 1024 * 1024
     result_bytes: int = 256 * 1024
 

@@ -1,10 +1,16 @@
 """`python -m sandbox`: what a person sees, and the exit codes."""
 
+import contextlib
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import missing
+
+ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("sandbox_image")]
 
@@ -22,6 +28,48 @@ def test_a_fit_host_passes_every_check():
     assert (first, last) == ("docker:", "programs run in docker")
     assert len(limits) == 17
     assert {line[:7] for line in limits} == {"  ok   "}
+
+
+NOBODY = 65534
+
+
+def ordinary(*arguments: str, group: int = NOBODY) -> subprocess.CompletedProcess[str]:
+    """Run the command as an ordinary user, with an interpreter that others may use."""
+    if os.geteuid() != 0:
+        missing("only root can become another user")
+    packages = [str(ROOT), *(path for path in sys.path if path.endswith("-packages"))]
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(packages), "PYTHONDONTWRITEBYTECODE": "1"}
+    for interpreter in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"):
+        with contextlib.suppress(OSError):
+            return subprocess.run(
+                [interpreter, "-m", "sandbox", *arguments],
+                user=NOBODY,
+                group=group,
+                extra_groups=[],
+                env=environment,
+                cwd="/",
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+    missing("no Python interpreter here can be run by other users")
+    raise AssertionError("missing() ends the test")
+
+
+def test_an_ordinary_user_with_access_to_the_engine_is_enough():
+    done = ordinary("check", "--backend", "docker", group=Path("/var/run/docker.sock").stat().st_gid)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "programs run in docker"
+
+
+def test_an_ordinary_user_is_refused_a_jail_with_the_reason():
+    done = ordinary("check", "--backend", "bubblewrap")
+
+    assert done.returncode == 1
+    assert "bubblewrap needs root here" in done.stdout or "bubblewrap is not installed" in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 def test_without_an_engine_the_check_says_so_and_fails(tmp_path: Path):

@@ -135,13 +135,19 @@ class EngineProxy:
     async def start(self) -> None:
         self._server = await asyncio.start_unix_server(self._serve, self._path)
 
+    async def start_tcp(self) -> str:
+        """Listen on loopback instead; returns the address as DOCKER_HOST has it."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        _, port = self._server.sockets[0].getsockname()
+        return f"tcp://127.0.0.1:{port}"
+
     async def stop(self) -> None:
         assert self._server is not None
         self._server.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._path.unlink()
+        self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -202,6 +208,25 @@ async def test_an_engine_that_goes_away_is_told_at_once_and_used_again_when_it_i
     assert proxy.connections - connections < 40  # of hundreds of calls, few tried the engine
     await proxy.stop()
     assert own_containers(engine) == []
+
+
+async def test_an_engine_is_used_over_tcp_as_well(tmp_path: Path, engine: Any):
+    proxy = EngineProxy(tmp_path / "unused")
+    host = await proxy.start_tcp()
+    box = await open_sandbox(SandboxOptions(slots=1, backend=BackendChoice.DOCKER, docker_host=host))
+
+    run = await box.run(SEVEN, LIMITS)
+    endless = asyncio.create_task(box.run(busy(30), LIMITS))
+    await asyncio.sleep(0.3)
+    endless.cancel()
+    await asyncio.gather(endless, return_exceptions=True)
+    after = await box.run(SEVEN, LIMITS)
+    await box.close()
+
+    assert (values(run), values(after)) == ([7], [7])
+    assert proxy.connections > 0
+    assert own_containers(engine) == []
+    await proxy.stop()
 
 
 async def test_a_program_is_not_blamed_for_containers_that_were_lost_with_the_engine(
