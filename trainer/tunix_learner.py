@@ -31,7 +31,7 @@ from policy.gemma import on
 from policy.tokenizer import PAD_ID
 from trainer.disco import Disco
 from trainer.experience import Batch, Experience
-from trainer.groups import Learned, Tokens, learn, tokens_of
+from trainer.groups import GradedGroup, Learned, Tokens, learn, tokens_of
 from trainer.options import GrpoOptions
 from trainer.tunix_updates import Updates
 
@@ -221,7 +221,7 @@ class Learner(grpo_learner.GRPOLearner):
                 self._data_state = self._experience.observe(batch)
             yield into[-1]
 
-    def _take(self, batch: Batch, count: int) -> list[Any]:
+    def _take(self, batch: Batch, count: int) -> list[GradedGroup]:
         try:
             return batch.take(count)
         except Exception:
