@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 import pytest
 from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2
 from reward.v1 import reward_pb2 as pb
 
 from reward_client.api import (
@@ -26,10 +27,11 @@ from reward_client.api import (
     Score,
 )
 from reward_client.client import SERVICE, RewardClient
+from reward_client.security import Security
 from sandbox.api import SandboxError
 from sandbox.bubblewrap import require_host
 from tests.conftest import missing
-from tests.served import Served, details
+from tests.served import details
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(280), pytest.mark.filterwarnings("ignore")]
 
@@ -37,6 +39,8 @@ START_S = 150.0
 CALL_S = 60.0
 STORE_BYTES = 80 * 1024 * 1024
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
+TOKEN = "a-token-of-the-test-alone-0123456789abcdef"
+BEARER = (("authorization", f"Bearer {TOKEN}"),)
 INCREMENT = "def f(x):\n    return x + 1"
 
 
@@ -48,6 +52,9 @@ class Deployed:
 
         self.log = log
         self.port, http_port = free_ports(2)
+        token_file = log.with_name("token")
+        token_file.write_text(TOKEN)
+        token_file.chmod(0o600)
         common = {"object_store_memory": STORE_BYTES, "include_dashboard": False}
         self._cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, **common})
         self._node: Any = None
@@ -71,7 +78,7 @@ class Deployed:
             "--sandbox-resource",
             "sandbox",
         ]
-        command += ["--server.sandbox", "bubblewrap", "--server.queues.workers", "1"]
+        command += ["--server.sandbox", "bubblewrap", "--server.token-file", str(token_file)]
         with log.open("wb") as output:
             self._command = subprocess.Popen(
                 command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **QUIET}
@@ -130,7 +137,8 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 @pytest.fixture(scope="module")
 def client(deployed: Deployed) -> Iterator[RewardClient]:
-    with RewardClient(f"127.0.0.1:{deployed.port}", on_retry=lambda _: None) as client:
+    security = Security(token=TOKEN)
+    with RewardClient(f"127.0.0.1:{deployed.port}", on_retry=lambda _: None, security=security) as client:
         deployed.wait_ready(client)
         yield client
 
@@ -188,7 +196,9 @@ async def test_a_bad_call_keeps_its_status_and_its_details(deployed: Deployed, c
     async with raw(deployed) as channel:
         score = channel.unary_unary(f"/{SERVICE}/Score", pb.ScoreRequest.SerializeToString)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await score(pb.ScoreRequest(samples=[message("s"), message("s")]), timeout=CALL_S)
+            await score(
+                pb.ScoreRequest(samples=[message("s"), message("s")]), timeout=CALL_S, metadata=BEARER
+            )
 
     bad = error_details_pb2.BadRequest()
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -196,16 +206,36 @@ async def test_a_bad_call_keeps_its_status_and_its_details(deployed: Deployed, c
     assert bad.field_violations[0].field == "samples[1].sample_id"
 
 
+async def test_a_call_without_the_token_is_refused(deployed: Deployed, client: RewardClient) -> None:
+    async with raw(deployed) as channel:
+        score = channel.unary_unary(f"/{SERVICE}/Score", pb.ScoreRequest.SerializeToString)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await score(pb.ScoreRequest(samples=[message("s")]), timeout=CALL_S)
+
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
 async def test_the_health_service_answers_through_the_ingress(
     deployed: Deployed, client: RewardClient
 ) -> None:
     async with raw(deployed) as channel:
-        assert await Served(channel=channel, stop=None).health(SERVICE) == "SERVING"  # type: ignore[arg-type]
+        check = channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+        answer = await check(health_pb2.HealthCheckRequest(service=SERVICE), timeout=CALL_S)
+
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
 async def test_a_stream_passes_both_ways(deployed: Deployed, client: RewardClient) -> None:
     async with raw(deployed) as channel:
-        stream = Served(channel=channel, stop=None).stream()  # type: ignore[arg-type]
+        stream = channel.stream_stream(
+            f"/{SERVICE}/ScoreStream",
+            request_serializer=pb.Sample.SerializeToString,
+            response_deserializer=pb.Outcome.FromString,
+        )(timeout=CALL_S, metadata=BEARER)
         seen: list[str] = []
         for name in ("a", "b"):  # the second is sent when the first has been answered
             await stream.write(message(name))
