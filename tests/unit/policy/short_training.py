@@ -37,6 +37,7 @@ from trainer.tunix_adapter import Models, build_learner
 from trainer.tunix_learner import Learner, StepResult
 
 SHAPE = TinyShape(layers=2, width=32, hidden=64, head_dim=16, context=48)
+STEPS = 6  # the learning rate of a step depends on it
 MAX_PROMPT, MAX_NEW = 32, 16
 _PARTS = {"format": 1.0, "correctness": 0.0}
 
@@ -215,7 +216,7 @@ def main(out: Path, meshes: Sequence[str]) -> None:
     for name in meshes:
         fsdp, tp = map(int, name.split("x"))
         with tempfile.TemporaryDirectory() as directory:
-            ran = train(Path(directory), steps=3, mesh=make_mesh(fsdp=fsdp, tp=tp))
+            ran = train(Path(directory), steps=STEPS, mesh=make_mesh(fsdp=fsdp, tp=tp))
         trainer = ran.learner.rl_cluster.actor_trainer
         told[name] = {
             "numbers": ran.numbers,

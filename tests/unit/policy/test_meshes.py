@@ -18,7 +18,7 @@ RELATIVE, ABSOLUTE = 1e-4, 1e-6
 
 @pytest.fixture(scope="module", params=["8x1", "2x4"])
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Three steps on a mesh of eight virtual devices, in a process of its own."""
+    """A run on a mesh of eight virtual devices, in a process of its own."""
     out = tmp_path_factory.mktemp("meshes") / "ran.json"
     environment = os.environ | {
         "JAX_PLATFORMS": "cpu",
@@ -37,7 +37,7 @@ def test_sampled_tokens_and_numbers_are_those_of_one_device(trained: dict[str, A
     golden = json.loads(GOLDEN.read_text())
 
     assert trained["sampled"][0][0] == golden["first_completion"]
-    for found, expected in zip(trained["numbers"], golden["numbers"], strict=False):
+    for found, expected in zip(trained["numbers"], golden["numbers"], strict=True):
         for name, value in expected.items():
             np.testing.assert_allclose(found[name], value, rtol=RELATIVE, atol=ABSOLUTE, err_msg=name)
 

@@ -26,7 +26,7 @@ from tests.unit.policy import short_training
 from tests.unit.policy.short_training import Ran
 
 GOLDEN = Path(__file__).parents[2] / "data" / "golden_step.json"
-STEPS = 6
+STEPS = short_training.STEPS
 # Of float32 sums in another order, on another machine: 1e-4 of a number, and where a number is the
 # difference of larger ones (the loss of the first steps is one), 1e-6 of these.
 RELATIVE, ABSOLUTE = 1e-4, 1e-6
