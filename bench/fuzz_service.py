@@ -1,6 +1,6 @@
 """Attacks a real server with malformed requests, and says whether it kept its promises.
 
-    python bench/fuzz_service.py [--requests 100000] [--seed 0]
+    python -m bench.fuzz_service [--requests 100000] [--seed 0]
 
 Two callers with markers of their own send what `fuzz_requests` makes, as calls, as streams
 that are cut, and to methods that do not exist; a third speaks broken HTTP/2 on bare sockets.

@@ -1,6 +1,6 @@
 """What recording and the cache on disk cost, measured through the client on one machine.
 
-    python bench/recording_speed.py [--rounds 8] [--samples 10000]
+    python -m bench.recording_speed [--rounds 8] [--samples 10000]
 
 Four servers run side by side: plain, with `--record`, with `--cache-dir`, with both. In each
 round each gets the same new completions in one batch, in an order that rotates, so that what
