@@ -208,9 +208,10 @@ class Learner(grpo_learner.GRPOLearner):
         """Yields the micro-batches as their rewards arrive, and keeps them in `into`."""
         batch = prepared.batch
         size = self._options.micro_prompts or self._options.prompts
+        # The device does these first in any case; time spent on them is no time spent waiting.
+        jax.block_until_ready((prepared.reference, prepared.old))
+        clock.lap("reference")
         for tokens, reference, old in zip(prepared.tokens, prepared.reference, prepared.old, strict=True):
-            jax.block_until_ready((reference, old))
-            clock.lap("reference")
             waited_before_s = batch.waited_s
             groups = [learn(graded, self._options, self._disco) for graded in self._take(batch, size)]
             clock.lap("update", waited_s=batch.waited_s - waited_before_s)
