@@ -7,13 +7,17 @@ server sharing this machine's CPUs. Every sample is different, so that the cache
 """
 
 import argparse
+import multiprocessing
 import statistics
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import cycle
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from bench.grader_rows import Row, hostile_rows
@@ -49,44 +53,65 @@ def served_rate(client: RewardClient) -> None:
     say("GSM8K completions of 1 KB through gRPC", ">= 20,000/s", f"{rate:,.0f}/s")
 
 
-class Innocent(threading.Thread):
-    """Sends one honest sample after the other and notes how long each takes."""
-
-    def __init__(self, address: str, gold: str, answer: str, run: str) -> None:
-        super().__init__()
-        self.times: list[float] = []
-        self.done = threading.Event()
-        self._address, self._pair, self._run = address, (gold, answer), run
-
-    def run(self) -> None:
-        with RewardClient(self._address) as client:
-            number = 0
-            while not self.done.is_set():
-                sample = wire_sample(number, *self._pair, self._run)
-                started = time.perf_counter()
-                (outcome,) = client.score([sample])
-                self.times.append(time.perf_counter() - started)
-                assert isinstance(outcome.result, Score), outcome.result
-                assert outcome.result.value == 1.0, outcome.result
-                number += 1
-                time.sleep(INNOCENT_PAUSE_S)
-
-    def p50_p99_ms(self) -> tuple[float, float]:
-        return statistics.median(self.times) * 1e3, statistics.quantiles(self.times, n=100)[98] * 1e3
-
-
 INNOCENTS = {"decided on the spot": ("#### 42", "42"), "needs algebra": ("[1,2]\\cup[2,3]", "[1,3]")}
 
 
+class Innocent:
+    """Sends one honest sample after the other, from a process of its own, as the attacker has one too."""
+
+    def __init__(self, address: str, pair: tuple[str, str], run: str) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._done = context.Event()
+        self._began = context.Event()
+        self._mine, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_send_until, args=(address, pair, run, self._began, self._done, theirs)
+        )
+        self._process.start()
+        self._began.wait()
+
+    def end(self) -> "Latency":
+        """Stop, and say how long the samples took."""
+        self._done.set()
+        times: list[float] = self._mine.recv()
+        self._process.join()
+        return Latency(
+            p50_ms=statistics.median(times) * 1e3, p99_ms=statistics.quantiles(times, n=100)[98] * 1e3
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    p50_ms: float
+    p99_ms: float
+
+
+def _send_until(
+    address: str, pair: tuple[str, str], run: str, began: Event, done: Event, times_to: Connection
+) -> None:
+    times: list[float] = []
+    with RewardClient(address) as client:
+        number = 0
+        while not done.is_set():
+            sample = wire_sample(number, *pair, run)
+            started = time.perf_counter()
+            (outcome,) = client.score([sample])
+            if number:  # the first one connects
+                times.append(time.perf_counter() - started)
+            began.set()
+            assert isinstance(outcome.result, Score), outcome.result
+            assert outcome.result.value == 1.0, outcome.result
+            number += 1
+            time.sleep(INNOCENT_PAUSE_S)
+    times_to.send(times)
+
+
 @contextmanager
-def innocent_traffic(address: str, run: str) -> Iterator[dict[str, Innocent]]:
-    threads = {name: Innocent(address, *pair, run) for name, pair in INNOCENTS.items()}
-    for thread in threads.values():
-        thread.start()
-    yield threads
-    for thread in threads.values():
-        thread.done.set()
-        thread.join()
+def innocent_traffic(address: str, run: str) -> Iterator[dict[str, Latency]]:
+    innocents = {name: Innocent(address, pair, run) for name, pair in INNOCENTS.items()}
+    latencies: dict[str, Latency] = {}
+    yield latencies
+    latencies |= {name: innocent.end() for name, innocent in innocents.items()}
 
 
 class MemoryWatch(threading.Thread):
@@ -153,8 +178,11 @@ def attack(server: LocalServer, seconds: float) -> None:
     say("the one that took longest", "<= 1 s", f"{worst_ms / 1e3:.2f} s")
     say("largest worker", "<= 512 MB", f"{watch.peak_kb / 1024:.0f} MB")
     for name in INNOCENTS:
-        before, after = calm[name].p50_p99_ms(), attacked[name].p50_p99_ms()
-        shown = f"p50 {before[0]:.1f} -> {after[0]:.1f} ms, p99 {before[1]:.1f} -> {after[1]:.1f} ms"
+        before, after = calm[name], attacked[name]
+        shown = (
+            f"p50 {before.p50_ms:.1f} -> {after.p50_ms:.1f} ms, "
+            f"p99 {before.p99_ms:.1f} -> {after.p99_ms:.1f} ms"
+        )
         say(f"honest traffic beside {floods} such calls, {name}", "p99 less than doubled", shown)
 
 
