@@ -51,7 +51,9 @@ class Rewards:
             factories = with_extras(BUILT_IN, installed_extras())
             rewards = build(factories, Resources(workers=workers, sandbox=sandbox), config.scoring)
             server, address = listen(config)
-            await opened.enter_async_context(running(server, config, rewards, Stop(), sandbox=sandbox))
+            await opened.enter_async_context(
+                running(server, config, rewards, Stop(), sandbox=sandbox, workers=workers)
+            )
             self._relay = Relay(address)
             opened.push_async_callback(self._relay.close)
             self._opened = opened.pop_all()
