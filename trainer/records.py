@@ -79,6 +79,10 @@ class StepRecord:
     """Prompts drawn since the run began, this step's included."""
     updates: int = 0
     """Optimizer updates since the run began, this step's included."""
+    prompt_padding: float = math.nan
+    """Share of the prompts' token positions that is padding, which is computed and thrown away."""
+    completion_padding: float = math.nan
+    """The same of completions, in the update."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

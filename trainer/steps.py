@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from policy.sampling import Completion
+from policy.tokenizer import PAD_ID
 from reward_client.api import Failure, Outcome, Score
 from trainer.config import TrainConfig
 from trainer.grading import to_samples
@@ -107,6 +108,8 @@ def step_record(
         groups_without_variance=sum(not graded.teaches for graded in result.batch.asked),
         data_position=result.batch.data_state["places"]["next_index"],
         updates=result.step * config.grpo.iterations,
+        prompt_padding=float(np.mean([item.graded.group.prompt_tokens == PAD_ID for item in learned])),
+        completion_padding=1.0 - float(lengths.mean()) / config.model.max_new_tokens,
     )
 
 

@@ -98,6 +98,8 @@ def test_a_record_counts_what_was_trained_on_and_what_was_drawn() -> None:
     assert record.completions_in_loss == 1  # of the one group with variance, what was not truncated
     assert (record.groups_drawn, record.groups_without_variance, record.groups_few_scores) == (4, 3, 1)
     assert (record.data_position, record.updates, record.prompt_hash) == (12, 6, "abc")
+    assert record.prompt_padding == 1.0
+    assert record.completion_padding == 1 - record.completion_length / config.model.max_new_tokens
     assert (record.reward_wait_s, record.seconds["update"]) == (0.25, 2.0)
 
 
