@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from sandbox.api import CallResult, Limits, Program, Run, RunStatus, Sandbox, SandboxError, Value
+from sandbox.api import CallResult, Limits, Program, Run, RunStatus, Sandbox, SandboxError, Usage, Value
 from sandbox.choosing import ChosenSandbox
 from sandbox.options import BackendChoice, SandboxOptions
 from sandbox.selfcheck import PROBES
@@ -17,6 +17,7 @@ class FakeSandbox:
     def __init__(self, name: str, *, broken: str = "", reason: str = "") -> None:
         self.name = name
         self.slots = 1
+        self.usage = Usage()
         self.reason = reason
         self.closed = 0
         self.opened = 0
