@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CASES = Path(__file__).resolve().parents[1] / "tests" / "cases"
-TABLES = ("math_cases.jsonl", "math_fresh.jsonl", "math_held_out.jsonl", "math_second_look.jsonl")
+TABLES = (
+    "math_cases.jsonl",
+    "math_fresh.jsonl",
+    "math_held_out.jsonl",
+    "math_second_look.jsonl",
+    "math_third_look.jsonl",
+)
 
 # Forms in which models write a GSM8K answer; {n} is the number, {c} the same with thousands separators.
 RIGHT_FORMS = (

@@ -10,8 +10,8 @@ from functools import partial
 from reward_server.rewards.math.names import NAMES
 from reward_server.rewards.math.numbers import Measured, read_number
 from reward_server.rewards.math.parser import parse
-from reward_server.rewards.math.tree import Relation, StrangeAnswerError, symbols
-from reward_server.rewards.math.units import is_noun
+from reward_server.rewards.math.tree import Apply, Relation, StrangeAnswerError, symbols
+from reward_server.rewards.math.units import PERCENT, is_noun
 
 _MOST_STEPS = 6
 _OF = re.compile(r"(?<=[\d%}]) of (?=[$\d])")
@@ -34,6 +34,8 @@ def read_calculation(text: str) -> Measured | None:
         return None
     if any(map(symbols, nodes)):
         return None
+    if found.unit == PERCENT:
+        found = Measured(node=Apply("percent", (found.node,)))
     return Measured(node=Relation(("=",) * len(steps), (*nodes, found.node)), unit=found.unit)
 
 

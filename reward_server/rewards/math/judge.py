@@ -19,7 +19,7 @@ from reward_server.rewards.math.meter import OverBudgetError
 from reward_server.rewards.math.numbers import Measured, read_thousands
 from reward_server.rewards.math.peeling import canonical
 from reward_server.rewards.math.phrases import read_phrase
-from reward_server.rewards.math.reading import PERCENT, bare, read, scaled
+from reward_server.rewards.math.reading import bare, read, scaled
 from reward_server.rewards.math.sampled import Match, Sampler
 from reward_server.rewards.math.tokens import MAX_DIGITS
 from reward_server.rewards.math.tree import (
@@ -35,7 +35,7 @@ from reward_server.rewards.math.tree import (
     Text,
     symbols,
 )
-from reward_server.rewards.math.units import Unit
+from reward_server.rewards.math.units import PERCENT, Unit
 
 
 class Layer(Enum):

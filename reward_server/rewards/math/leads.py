@@ -19,13 +19,13 @@ _ANSWER = re.compile(
     rf"|answer(?(bold)[*_]{{0,2}}) +(?=[-+$\\\d]))",
     re.IGNORECASE,
 )
-_NAME = r"(?:[a-z][a-z'-]*|\$[^$=]{1,40}\$|\\\([^=]{1,40}?\\\)|[a-z]\(\d{1,3}\))"
+_NAME = r"(?:[a-z][a-z'-]*|\$[^$=]{1,40}\$(?:-[a-z]+)?|\\\([^=]{1,40}?\\\)|[a-z]\(\d{1,3}\))"
 # What stands before a value that begins like one: a sign, a digit, a bracket, a command, `y =`.
 _CLAIM = re.compile(
     rf"(?:\*\*|__)?(?P<name>{_NAME}(?: {_NAME}){{0,9}}?)"
     r"(?: (?:is|are|was|equals|is equal to|comes to|gives|get|got|obtain|find|have|yields)(?: *:)? "
     r"|(?:\*\*|__)?(?: ?=|:)(?:\*\*|__)? +)"
-    r"(?:exactly |equal to )?"
+    r"(?:exactly |equal to |at (?=[($\\]))?"
     r"(?=[-+$\\\d(\[{|*_.]|[a-z](?:\([a-z]\))? ?[=<>]|USD|[a-z]{1,6} ?[(^*+/²³]|(?:negative|minus|zero|one"
     r"|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[a-z]+teen|[a-z]+ty|half)\b)",
     re.IGNORECASE,
@@ -54,7 +54,7 @@ def without_lead(text: str) -> str | None:
     """Return what a lead announces; None if the text does not begin with one."""
     if wrapped := _WRAPPED.match(text):
         return without_lead(f"{wrapped[1]} {text[wrapped.end() :]}")
-    if not (text[:1].isalpha() or text[:1] in ("#", "*", "_")):
+    if not (text[:1].isalpha() or text[:1] in ("#", "*", "_") or (text[:1] == "$" and " " in text)):
         return None
     if found := _ANSWER.match(text):
         return text[found.end() :]
@@ -62,7 +62,8 @@ def without_lead(text: str) -> str | None:
         return None
     words = found["name"].lower().split()
     shortest = _SHORTEST_BEFORE_EQUALS if "=" in found[0] else _SHORTEST_WORD
-    if len(words[0]) < shortest or words[0] in _NAMES or not _DOUBTS.isdisjoint(words):
+    named = len(words) == 1 and " equal" in found[0]
+    if (len(words[0]) < shortest and not named) or words[0] in _NAMES or not _DOUBTS.isdisjoint(words):
         return None
     return text[found.end() :]
 

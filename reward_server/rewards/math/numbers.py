@@ -32,6 +32,8 @@ _LARGE = {
 }
 _MONEY = {"$": "$", "\\$": "$", "US$": "$", "USD": "$", "€": "€", "EUR": "€", "£": "£", "GBP": "£"}
 _MOST_UNIT_CHARACTERS = 80
+# What a percentage is of says nothing of it.
+_SHARE_OF = re.compile(r"\s*(%|percent) of ([A-Za-z ]{2,60})")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +116,8 @@ def read_unit(text: str) -> Unit | None:
     text = (
         text.replace("\\%", "%").replace("\\$", "$").replace("\\,", " ").replace("\\ ", " ").replace("~", " ")
     )
+    if (share := _SHARE_OF.fullmatch(text)) and parse_unit(share[2]) is not None:
+        text = share[1]
     return parse_unit(text.strip())
 
 

@@ -13,10 +13,9 @@ from reward_server.rewards.math.parser import parse
 from reward_server.rewards.math.peeling import peel
 from reward_server.rewards.math.prose import without_points
 from reward_server.rewards.math.tree import Apply, Node, Number, StrangeAnswerError, TooLargeError
-from reward_server.rewards.math.units import Unit, lookup
+from reward_server.rewards.math.units import NO_UNIT_WORDS, PERCENT, Unit, lookup
 
 MAX_CHARACTERS = 2_000
-PERCENT = Unit(dimension=(("percent", 1),), scale=Fraction(1))
 DEGREES = Unit(dimension=(("angle", 1),), scale=Fraction(1))
 DOLLARS = Unit(dimension=(("dollar", 1),), scale=Fraction(1))
 _TOP_UNITS = {"percent": PERCENT, "degrees": DEGREES}
@@ -116,7 +115,8 @@ def _split_unit(text: str) -> tuple[str, Unit | None]:
             return body, unit
     body, _, last = text.rpartition(" ")
     word = last.partition("^")[0]
-    if body and len(word) > 1 and word.isalpha() and lookup(word) is not None and body[-1] not in _OPEN_ENDED:
+    is_unit = len(word) > 1 and word.isalpha() and (lookup(word) is not None or word in NO_UNIT_WORDS)
+    if body and is_unit and body[-1] not in _OPEN_ENDED:
         return body, read_unit(last)
     return text, None
 

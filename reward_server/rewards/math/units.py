@@ -86,7 +86,10 @@ def _names() -> dict[str, tuple[str, Fraction]]:
 
 KNOWN = _names()
 
+# After an expression, other words could be letters.
+NO_UNIT_WORDS = frozenset(("unit", "units"))
 NO_UNIT = Unit(dimension=(), scale=Fraction(1))
+PERCENT = Unit(dimension=(("percent", 1),), scale=Fraction(1))
 # The units written as one word, in singular and plural: no need to take them apart.
 _ONE_WORD = {
     spelling: Unit(dimension=((dimension, 1),), scale=scale)
