@@ -8,7 +8,7 @@ import tyro
 from rich.console import Console
 
 from evals.errors import CheckpointError, EvaluationError
-from evals.options import Compare, Report, Run, Serve
+from evals.options import Compare, Explore, Report, Run, Serve
 from evals.run import run, run_compare
 from reward_client.api import RewardClientError
 from tasks.errors import TasksError
@@ -17,6 +17,7 @@ Command = (
     Annotated[Run, tyro.conf.subcommand("run")]
     | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[Explore, tyro.conf.subcommand("explore")]
     | Annotated[Serve, tyro.conf.subcommand("serve")]
 )
 
@@ -37,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return run_compare(command, console)
             case Report():
                 return _report(command)
+            case Explore():
+                return _explore(command)
             case Serve():
                 return _serve(command)
     except (EvaluationError, RewardClientError, TasksError) as error:
@@ -53,6 +56,13 @@ def _report(options: Report) -> int:
     path = options.output or options.results[-1] / REPORT_FILE
     write_report(options.results, path, seed=options.seed)
     sys.stdout.write(f"{path}\n")
+    return 0
+
+
+def _explore(options: Explore) -> int:
+    from evals.explore.serve import explore  # noqa: PLC0415 - imports DuckDB, needed here alone
+
+    explore(options)
     return 0
 
 

@@ -139,6 +139,18 @@ class Report:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Explore:
+    """Explore the completions of a training run, live or finished, in a browser."""
+
+    run: Path = Path("runs/latest")
+    """Directory of a training run."""
+    listen: str = "127.0.0.1:8002"
+    """HOST:PORT; port 0 takes a free one. There is no authentication: think before leaving loopback."""
+    open: bool = False
+    """Open the page in this machine's browser."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Serve:
     """Serve a checkpoint as an OpenAI-compatible endpoint, for other harnesses."""
 

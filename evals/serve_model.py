@@ -1,13 +1,13 @@
 """`python -m evals serve`: a run's checkpoint as an OpenAI-compatible endpoint. Imports JAX."""
 
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 
 import jax
 import uvicorn
 
-from evals.errors import CheckpointError, EvaluationError
+from evals.addresses import listen
+from evals.errors import CheckpointError
 from evals.models import Answer
 from evals.options import Serve
 from evals.serving import Served, app
@@ -23,7 +23,7 @@ def serve(options: Serve) -> None:
         CheckpointError: the directory holds no policy, or one that this code cannot use.
         EvaluationError: the address cannot be listened on.
     """
-    listening = _listen(options.listen)
+    listening = listen(options.listen)
     served = open_served(
         options.checkpoint, name=options.name or options.checkpoint.name, base=options.base, rows=options.rows
     )
@@ -70,13 +70,3 @@ def _served(policy: Policy, *, name: str, rows: int) -> Served:
         cut=cut,
         rows=rows,
     )
-
-
-def _listen(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal():
-        raise EvaluationError(f"listen: {address!r} is not HOST:PORT, e.g. 127.0.0.1:8001")
-    try:
-        return socket.create_server((host.strip("[]"), int(port)))
-    except (OSError, OverflowError) as error:
-        raise EvaluationError(f"listen: {address!r} cannot be listened on: {error}") from error

@@ -1,0 +1,1 @@
+"""A page over the completions of a training run, live or finished. `app` is the way in."""
