@@ -6,6 +6,7 @@ update, where they are largest; XLA keeps several copies of them, how many it de
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -48,13 +49,14 @@ class DeviceBytes:
 def device_bytes(config: MemoryConfig) -> DeviceBytes:
     """Computes the bytes of the 1B with adapters on a device of an (fsdp, tp) mesh."""
 
-    def build() -> Gemma3:
+    def build() -> Any:
         base = Gemma3(ModelConfig.gemma3_1b_it(), rngs=nnx.Rngs(0))
         provider = qwix.LoraProvider(module_path=lora.TARGETS, rank=config.rank, alpha=1.0)
         return qwix.apply_lora_to_model(base, provider, rngs=nnx.Rngs(0), **base.get_model_input())
 
     model = nnx.eval_shape(build)
-    mesh = jax.sharding.AbstractMesh((config.fsdp, config.tp), ("fsdp", "tp"))
+    # Flax takes an abstract mesh too; its annotation does not say so.
+    mesh: Any = jax.sharding.AbstractMesh((config.fsdp, config.tp), ("fsdp", "tp"))
     adapters = 4 * _elements(nnx.state(model, nnx.LoRAParam), mesh)
     base = 2 * _elements(nnx.state(model, nnx.All(nnx.Param, nnx.Not(nnx.LoRAParam))), mesh)
     rows = math.ceil(config.rows / config.fsdp)
@@ -63,7 +65,7 @@ def device_bytes(config: MemoryConfig) -> DeviceBytes:
     return DeviceBytes(base=base, adapters=adapters, moments=_ADAM_MOMENTS * adapters, logits=logits)
 
 
-def _elements(state: nnx.State, mesh: jax.sharding.AbstractMesh) -> int:
+def _elements(state: nnx.State, mesh: Any) -> int:
     """Elements of the arrays of `state` that lie on one device."""
     shapes = dict(nnx.to_flat_state(state))
     shardings = nnx.to_flat_state(nnx.get_named_sharding(state, mesh))
