@@ -5,7 +5,8 @@
 #   CONFIG=tiny|tiny_rows|gemma3_1b  what `make train` trains: tiny, or tiny_rows with DATA_DIR
 #   DATA_DIR=DIR               local datasets under the hub's column names
 #   REWARD_ADDRESS=HOST:PORT   a running reward server; unset: one is started and stopped
-#   RUN=DIR                    which run `make eval` and `make generate` read (runs/latest)
+#   RUN=DIR                    which run `make eval`, `generate`, `explore`, `export` and `serve-model` read (runs/latest)
+#   METRICS=HOST:PORT          where `make serve-rewards` shows its status page and metrics
 #   ARGS="..."                 passed on to the command
 
 SHELL := /bin/bash
@@ -15,6 +16,7 @@ PYTHON ?= python3
 ACCELERATOR ?= cpu
 CONFIG ?= $(if $(DATA_DIR),tiny_rows,tiny)
 RUN ?= runs/latest
+METRICS ?= 127.0.0.1:9464
 ARGS ?=
 
 VENV := .venv
@@ -61,12 +63,17 @@ $(INSTALLED): $(REQUIREMENTS) pyproject.toml
 # Torch alone and first: where pip finds a CPU build (find-links), it is taken, and nothing of CUDA follows.
 INTEROP := $(VENV)/.interop
 .PHONY: interop
-interop: $(INTEROP)  ## install what the tests against TRL, PEFT, Ray Serve and lm-evaluation-harness need
-$(INTEROP): requirements/interop.txt $(INSTALLED)
+interop: $(INTEROP)  ## install what the tests against TRL, verl, PEFT, Ray and lm-evaluation-harness need
+$(INTEROP): requirements/interop.txt requirements/verl.txt $(INSTALLED)
 	@echo "set-up: installing requirements/interop.txt into $(VENV)"
 	@$(PYTHON) -m pip --python $(PY) install --quiet --disable-pip-version-check "$$(grep -m1 -o '^torch==[0-9.]*' requirements/interop.in)"
-	@if command -v uv >/dev/null; then VIRTUAL_ENV=$(VENV) uv pip install --quiet -r requirements/interop.txt; \
-	else $(PY) -m pip install --quiet --disable-pip-version-check -r requirements/interop.txt; fi
+	@if command -v uv >/dev/null; then \
+		VIRTUAL_ENV=$(VENV) uv pip install --quiet -r requirements/interop.txt && \
+		VIRTUAL_ENV=$(VENV) uv pip install --quiet --no-deps -r requirements/verl.txt; \
+	else \
+		$(PY) -m pip install --quiet --disable-pip-version-check -r requirements/interop.txt && \
+		$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/verl.txt; \
+	fi
 	@touch $@
 
 $(STUBS): proto/reward/v1/reward.proto hatch_build.py $(INSTALLED)
@@ -85,7 +92,7 @@ check-sandbox: setup  ## say whether this host is fit to run untrusted programs,
 
 .PHONY: serve-rewards
 serve-rewards: sandbox-image  ## serve the rewards (ARGS="--listen HOST:PORT ...")
-	@exec $(PY) -m reward_server $(ARGS)
+	@exec $(PY) -m reward_server --metrics-listen $(METRICS) $(ARGS)
 
 .PHONY: train
 train: sandbox-image  ## train (CONFIG=tiny by default), evaluate before and after, write runs/latest
@@ -94,6 +101,14 @@ train: sandbox-image  ## train (CONFIG=tiny by default), evaluate before and aft
 .PHONY: eval
 eval: sandbox-image  ## grade a run's checkpoint on held-out splits (RUN=..., ARGS="--limit 100 ...")
 	@exec $(PY) -m evals run --checkpoint $(RUN) $(DATA) $(ARGS)
+
+.PHONY: explore
+explore: setup  ## read the rollouts of a live or finished run in a browser (RUN=...)
+	@exec $(PY) -m evals explore --run $(RUN) $(ARGS)
+
+.PHONY: serve-model
+serve-model: setup  ## serve a run's checkpoint to other harnesses, OpenAI-compatible (RUN=...)
+	@exec $(PY) -m evals serve --checkpoint $(RUN) $(ARGS)
 
 .PHONY: generate
 generate: setup  ## answer PROMPT="..." greedily with the run's final LoRA checkpoint

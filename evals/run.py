@@ -33,7 +33,7 @@ from evals.store import (
 )
 from evals.suites import load_suite
 from evals.table import comparison_table, flips_table, results_table
-from reward_client.api import RewardUnavailableError
+from reward_client.api import Priority, RewardUnavailableError
 from reward_client.client import RewardClient
 from reward_client.local import LocalServer
 from tasks.api import Example, Split
@@ -187,7 +187,7 @@ def _require_server() -> None:
     """Find out now that no server answers, and not when everything is sampled."""
     if address := os.environ.get("REWARD_ADDRESS"):
         try:
-            with RewardClient(address) as client:
+            with RewardClient(address, priority=Priority.EVALUATION) as client:
                 client.wait_ready(CONNECT_S)
         except RewardUnavailableError as error:
             raise EvaluationError(
@@ -201,7 +201,7 @@ def _client(output: Path) -> Generator[RewardClient]:
         address = os.environ.get("REWARD_ADDRESS")
         if not address:
             address = stack.enter_context(LocalServer(output / "reward_server.log")).address
-        yield stack.enter_context(RewardClient(address))
+        yield stack.enter_context(RewardClient(address, priority=Priority.EVALUATION))
 
 
 def _results(

@@ -1,12 +1,10 @@
 """OpenRLHF's own request, over a socket, to its front and a live server behind it."""
 
 import asyncio
-import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -101,32 +99,3 @@ def test_off_loopback_it_does_not_start_unasked() -> None:
 
     assert ended.returncode == 2
     assert "--insecure" in ended.stderr
-
-
-@pytest.mark.filterwarnings("ignore")
-async def test_openrlhfs_own_executor_takes_the_reward(address: str) -> None:
-    agent = pytest.importorskip("openrlhf.utils.agent", reason="OpenRLHF is not installed: it needs CUDA")
-
-    class Engine:
-        async def generate(self, *_: object, **__: object) -> Any:
-            ids = list(completion("x").encode())
-            return SimpleNamespace(
-                outputs=[SimpleNamespace(token_ids=ids, finish_reason="stop", logprobs=None)]
-            )
-
-    class Bytes:
-        def __call__(self, *, text: str, **_: object) -> Any:
-            import torch
-
-            return {"input_ids": torch.tensor([list(text.encode())])}
-
-        def decode(self, ids: list[int], skip_special_tokens: bool = True) -> str:
-            return bytes(ids).decode()
-
-    async with front(address) as url:
-        executor = agent.SingleTurnAgentExecutor([url, url])
-        parameters = SimpleNamespace(max_tokens=100, logprobs=None)
-        result = await executor.execute(PROMPT, LABEL, parameters, 1000, Bytes(), Engine())
-
-    assert result["reward"] == pytest.approx([0.6])
-    assert json.dumps(result["extra_logs"]) == '{"correctness": [0.5], "format": [1.0]}'

@@ -1,6 +1,8 @@
 """verl 0.9.1: its calls by keyword, and its own reward managers where they are installed."""
 
 import asyncio
+import importlib
+import importlib.util
 import pickle
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from reward_client.adapters.verl import VerlReward
 from reward_client.api import RewardRequestError
 from reward_server.api import Grade, Verdict
 from reward_server.errors import GraderTimeoutError
+from tests.conftest import missing
 from tests.fake_rewards import Inline, completion
 from tests.live import live
 
@@ -152,7 +155,9 @@ class Bytes:
 @pytest.fixture
 def verl(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("VERL_USE_EXTERNAL_PLUGINS", "none")
-    return pytest.importorskip("verl", reason="verl is not installed: see docs/other-trainers.md")
+    if importlib.util.find_spec("verl") is None:
+        missing("verl is not installed: make interop")
+    return importlib.import_module("verl")
 
 
 def proto(verl: Any, texts: list[str]) -> Any:
