@@ -24,8 +24,8 @@ def source_of(checkpoint: Path | None, data_dir: Path | None) -> Source:
         return embedded()
     try:
         config: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-        directory, source = config["data_dir"], config["data"]["source"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        directory, source = config.get("data_dir"), config["data"]["source"]  # what is unset is not written
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{path} does not say which data the run was trained on ({error!r}); pass --data-dir"
         ) from error

@@ -7,7 +7,8 @@ import pytest
 from evals.errors import CheckpointError
 from evals.rows import source_of
 from tasks.hub import Hub
-from tasks.sources import Directory, embedded
+from tasks.sources import Directory, Source, embedded
+from trainer.config import parse, to_yaml
 
 
 def run(tmp_path: Path, text: str) -> Path:
@@ -29,11 +30,20 @@ def test_a_run_on_the_samples_is_evaluated_on_them(tmp_path: Path) -> None:
     assert source_of(run(tmp_path, "data_dir: null\ndata: {source: embedded}"), None) == embedded()
 
 
+@pytest.mark.parametrize(("arguments", "expected"), [([], embedded()), (["--data.source", "hub"], Hub())])
+def test_what_the_trainer_writes_down_is_understood(
+    tmp_path: Path, arguments: list[str], expected: Source
+) -> None:
+    config = parse(["--config", "tiny", *arguments])
+
+    assert source_of(run(tmp_path, to_yaml(config)), None) == expected
+
+
 def test_a_directory_that_is_named_wins(tmp_path: Path) -> None:
     assert source_of(run(tmp_path, "data_dir: null\ndata: {source: hub}"), tmp_path) == Directory(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["data: [", "[]", "data: {}", "data_dir: /gone/away\ndata: {source: hub}"])
+@pytest.mark.parametrize("text", ["data: [", "[]", "data: {}", "", "data_dir: /gone/away\ndata: {source: hub}"])
 def test_what_cannot_be_found_out_is_an_error_that_names_the_flag(tmp_path: Path, text: str) -> None:
     with pytest.raises(CheckpointError, match="pass --data-dir"):
         source_of(run(tmp_path, text), None)
