@@ -78,7 +78,7 @@ def comparison_table(
         show_edge=False,
     )
     table.add_column("domain", no_wrap=True)
-    for heading in ("n", "before → after", "change [95 %]", "better", "worse", "p", "MDE"):
+    for heading in ("n", "before → after", "change [95 %]", "rose", "fell", "p", "MDE"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, row in compared.items():
         low, high = row.interval
@@ -86,7 +86,7 @@ def comparison_table(
             name,
             f"{row.prompts:,}",
             f"{100 * row.before:.1f} → {100 * row.after:.1f}",
-            f"{100 * row.difference:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]",
+            f"{100 * row.difference:+.1f} [{100 * low:+.0f}, {100 * high:+.0f}]",
             f"{row.better:,}",
             f"{row.worse:,}",
             f"{row.p_value if row.p_adjusted is None else row.p_adjusted:.2g}",

@@ -93,7 +93,7 @@ def test_two_evaluations_are_compared_prompt_by_prompt(
     out = capsys.readouterr().out
     total = next(line.split() for line in out.splitlines() if line.startswith(" all"))
     assert status == 0
-    assert total[:8] == ["all", "8", "12.5", "→", "87.5", "+75.0", "[+37.5,", "+100.0]"]
+    assert total[:8] == ["all", "8", "12.5", "→", "87.5", "+75.0", "[+38,", "+100]"]
     assert total[8:11] == ["6", "0", "0.031"]
     flips = [json.loads(line) for line in (tmp_path / "after/compare/flips.jsonl").read_text().splitlines()]
     assert len(flips) == 6

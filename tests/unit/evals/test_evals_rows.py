@@ -43,7 +43,9 @@ def test_a_directory_that_is_named_wins(tmp_path: Path) -> None:
     assert source_of(run(tmp_path, "data_dir: null\ndata: {source: hub}"), tmp_path) == Directory(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["data: [", "[]", "data: {}", "", "data_dir: /gone/away\ndata: {source: hub}"])
+@pytest.mark.parametrize(
+    "text", ["data: [", "[]", "data: {}", "", "data_dir: /gone/away\ndata: {source: hub}"]
+)
 def test_what_cannot_be_found_out_is_an_error_that_names_the_flag(tmp_path: Path, text: str) -> None:
     with pytest.raises(CheckpointError, match="pass --data-dir"):
         source_of(run(tmp_path, text), None)

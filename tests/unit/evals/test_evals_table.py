@@ -102,8 +102,9 @@ def test_a_comparison_shows_change_flips_and_chance() -> None:
     )
 
     rows = {cells[0]: " ".join(cells[1:]) for line in text.splitlines() if (cells := line.split())}
-    assert rows["all"] == "3 0.0 → 100.0 +100.0 [+100.0, +100.0] 3 0 0.25 -"
+    assert rows["all"] == "3 0.0 → 100.0 +100.0 [+100, +100] 3 0 0.25 -"
     assert "not like for like" not in text
+    assert "…" not in text
 
 
 def test_falls_and_rises_share_the_list_of_flips() -> None:
