@@ -106,6 +106,10 @@ eval: sandbox-image  ## grade a run's checkpoint on held-out splits (RUN=..., AR
 explore: setup  ## read the rollouts of a live or finished run in a browser (RUN=...)
 	@exec $(PY) -m evals explore --run $(RUN) $(ARGS)
 
+.PHONY: export
+export: setup  ## write a run as merged safetensors and PEFT adapters (RUN=..., ARGS="--dtype float32")
+	@exec $(PY) -m trainer.export --run $(RUN) $(ARGS)
+
 .PHONY: serve-model
 serve-model: setup  ## serve a run's checkpoint to other harnesses, OpenAI-compatible (RUN=...)
 	@exec $(PY) -m evals serve --checkpoint $(RUN) $(ARGS)
