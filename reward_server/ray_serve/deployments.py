@@ -21,7 +21,16 @@ from reward_server.ray_serve.config import APPLICATION, RayConfig, Scale
 from reward_server.ray_serve.ingress import Call
 from reward_server.ray_serve.relay import Answer, RayContext, Relay
 from reward_server.ray_serve.remote_sandbox import Fault, RemoteSandbox
-from reward_server.registry import BUILT_IN, WORKER_TASKS, Resources, build, installed_extras, with_extras
+from reward_server.registry import (
+    BUILT_IN,
+    WORKER_TASKS,
+    Resources,
+    build,
+    installed_extras,
+    installed_tasks,
+    with_extra_tasks,
+    with_extras,
+)
 from reward_server.server import running
 from reward_server.stopping import Stop
 from reward_server.telemetry import configure
@@ -45,7 +54,8 @@ class Rewards:
     async def __init__(self, config: ServerConfig, programs: DeploymentHandle) -> None:  # type: ignore[misc]
         configure(config.log_format)
         async with AsyncExitStack() as opened:
-            workers = await opened.enter_async_context(WorkerPool(WORKER_TASKS))
+            tasks = with_extra_tasks(WORKER_TASKS, installed_tasks())
+            workers = await opened.enter_async_context(WorkerPool(tasks))
             workers.start(config.queues.workers)
             sandbox = RemoteSandbox(programs, config.queues.programs)
             factories = with_extras(BUILT_IN, installed_extras())
