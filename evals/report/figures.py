@@ -16,7 +16,7 @@ from evals.compare import Comparison, compare
 from evals.grade import Graded, main_component
 from evals.report.content import Side
 from evals.results import ALL
-from evals.statistics import Estimate, wilson
+from evals.statistics import Estimate, Interval, wilson
 from reward_client.api import Score
 
 _BLUE, _ORANGE, _GREEN, _RED, _PINK, _SKY, _GREY = (
@@ -85,14 +85,7 @@ def _points(rows: Sequence[tuple[float, Estimate, str]], *, name: str, colour: s
         mode="markers",
         x=[estimate.mean for _, estimate, _ in rows],
         y=[y for y, _, _ in rows],
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "array": [estimate.interval.high - estimate.mean for _, estimate, _ in rows],
-            "arrayminus": [estimate.mean - estimate.interval.low for _, estimate, _ in rows],
-            "thickness": 2,
-            "width": 0,
-        },
+        error_x=_bars([(estimate.mean, estimate.interval) for _, estimate, _ in rows]),
         marker={"size": 10, "color": colour},
         customdata=[
             [name, *estimate.interval, estimate.prompts, estimate.values] for _, estimate, name in rows
@@ -111,15 +104,7 @@ def _differences(compared: Mapping[str, Comparison]) -> Drawn:
             mode="markers",
             x=[row.difference for row in rows],
             y=names,
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [row.interval.high - row.difference for row in rows],
-                "arrayminus": [row.difference - row.interval.low for row in rows],
-                "thickness": 2,
-                "width": 0,
-                "color": _GREY,
-            },
+            error_x=_bars([(row.difference, row.interval) for row in rows], color=_GREY),
             marker={"size": 10, "color": colours},
             customdata=[
                 [
@@ -192,14 +177,7 @@ def _lengths(sides: Sequence[Side]) -> Drawn:
                 mode="lines+markers",
                 x=[length for length, _, _ in bins],
                 y=[mean for _, mean, _ in bins],
-                error_y={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [wilson(mean, n).high - mean for _, mean, n in bins],
-                    "arrayminus": [mean - wilson(mean, n).low for _, mean, n in bins],
-                    "thickness": 1.5,
-                    "width": 0,
-                },
+                error_y=_bars([(mean, wilson(mean, n)) for _, mean, n in bins]),
                 marker={"color": _SIDES[index], "size": 8},
                 line={"color": _SIDES[index], "width": 1},
                 customdata=[n for _, _, n in bins],
@@ -242,13 +220,7 @@ def _pass_at(sides: Sequence[Side]) -> Drawn:
                 mode="lines+markers",
                 x=list(found),
                 y=[estimate.mean for estimate in found.values()],
-                error_y={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [estimate.interval.high - estimate.mean for estimate in found.values()],
-                    "arrayminus": [estimate.mean - estimate.interval.low for estimate in found.values()],
-                    "width": 0,
-                },
+                error_y=_bars([(estimate.mean, estimate.interval) for estimate in found.values()]),
                 marker={"color": _SIDES[index], "size": 8},
                 line={"color": _SIDES[index]},
                 hovertemplate="pass@%{x}: %{y:.1%}<extra></extra>",
@@ -262,6 +234,19 @@ def _pass_at(sides: Sequence[Side]) -> Drawn:
     )
     caption = "Chance that one of k completions is right, where there is a right answer (unbiased estimate)."
     return "pass-at", "pass@k", caption, figure
+
+
+def _bars(points: Sequence[tuple[float, Interval]], **style: Any) -> Mapping[str, Any]:
+    """Draw intervals around means as error bars without caps."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [interval.high - mean for mean, interval in points],
+        "arrayminus": [mean - interval.low for mean, interval in points],
+        "thickness": 2,
+        "width": 0,
+        **style,
+    }
 
 
 def _height(rows: int) -> int:
