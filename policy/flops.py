@@ -74,28 +74,21 @@ def _adapter_parameters(config: ModelConfig, rank: int) -> int:
     return rank * sum(inputs + outputs for inputs, outputs in sides)
 
 
-# Dense bfloat16 peaks in FLOP/s of one device, under the name in `jax.Device.device_kind`.
-# TPU: cloud.google.com/tpu/docs, system architecture pages, per chip; v2 and v3 devices are
-# cores, half a chip. NVIDIA: data sheets of each product, without sparsity.
+# Dense bfloat16 peaks in FLOP/s of one device, under both spellings of `jax.Device.device_kind`
+# that JAX itself knows. From Google's pages on each generation, "Peak compute per chip (bf16)":
+# cloud.google.com/tpu/docs/v3 (123 TFLOP/s for a chip of two devices), /v4, /v5e, /v5p, /v6e.
 _PEAKS = {
-    "TPU v2": 22.5e12,
     "TPU v3": 61.5e12,
     "TPU v4": 275e12,
     "TPU v5 lite": 197e12,
     "TPU v5e": 197e12,
-    "TPU v5p": 459e12,
     "TPU v5": 459e12,
+    "TPU v5p": 459e12,
     "TPU v6 lite": 918e12,
     "TPU v6e": 918e12,
-    "NVIDIA A100-SXM4-40GB": 312e12,
-    "NVIDIA A100-SXM4-80GB": 312e12,
-    "NVIDIA H100 PCIe": 756e12,
-    "NVIDIA H100 80GB HBM3": 989e12,
-    "NVIDIA H200": 989e12,
-    "NVIDIA L4": 121e12,
 }
 
 
 def peak_flops(device_kind: str) -> float | None:
-    """Returns the bfloat16 peak of one device in FLOP/s; None where it is not known, as for a CPU."""
+    """Returns the bfloat16 peak of one TPU in FLOP/s; None elsewhere, where no maker's page was read."""
     return _PEAKS.get(device_kind)

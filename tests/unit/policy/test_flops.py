@@ -60,5 +60,8 @@ def test_the_count_is_xlas_but_for_what_is_no_matrix_product(base: Gemma3, mesh:
 
 
 def test_an_unknown_device_has_no_peak() -> None:
-    assert peak_flops("NVIDIA H200") == 989e12
     assert peak_flops("cpu") is None
+
+
+def test_both_names_of_a_tpu_have_one_peak() -> None:
+    assert peak_flops("TPU v5 lite") == peak_flops("TPU v5e") == 197e12
