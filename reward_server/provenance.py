@@ -3,17 +3,24 @@
 The files are the reward's own module and what it imports below the same top-level
 package, followed to the end. A string "module:function" counts as an import: that is how
 worker processes are told what to load. Libraries are pinned elsewhere and not hashed.
-Nothing is imported for it: what is heavy is loaded in workers only.
+Nothing is imported for it: what is heavy is loaded in workers only. Nor is anything parsed, as every
+start of a server would wait for it: whatever reads like an import counts as one, in a text too.
 """
 
-import ast
 import hashlib
 import importlib.util
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-_TASK = re.compile(r"([\w.]+):\w+")
+_SPACE = r"(?:[ \t]|\\\n)"  # a backslash continues the line
+_IMPORT = re.compile(
+    rf"(?:^|[;:]){_SPACE}*(?:import{_SPACE}+(?P<names>(?:\\\n|[^\n;#])+)"
+    rf"|from{_SPACE}+(?P<module>[\w.]+){_SPACE}+import{_SPACE}*"
+    r"(?P<members>\((?:[^)#]|#[^\n]*)*\)|(?:\\\n|[^\n;#])+))",
+    re.MULTILINE,
+)
+_TASK = re.compile(r"""["']([\w.]+):\w+["']""")
 
 
 def source_hash(modules: Iterable[str], configuration: str) -> str:
@@ -37,20 +44,23 @@ def sources(modules: Iterable[str]) -> dict[str, Path]:
             continue
         found[name] = path
         top = name.partition(".")[0]
-        waiting += (imported for imported in _imports(path) if imported.partition(".")[0] == top)
+        waiting += (
+            imported
+            for imported in imports(path.read_text("utf-8", "replace"))
+            if imported.partition(".")[0] == top
+        )
     return found
 
 
-def _imports(path: Path) -> Iterator[str]:
-    """Yield the absolute names a file imports; `from a import b` may name the module a.b."""
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Constant) and (task := _TASK.fullmatch(str(node.value))):
-            yield task[1]
+def imports(source: str) -> Iterator[str]:
+    """Yield the absolute names a source imports; `from a import b` may name the module a.b."""
+    for found in _IMPORT.finditer(source):
+        if found["names"]:
+            yield from re.findall(r"[\w.]+", found["names"])
+        else:
+            yield found["module"]
+            yield from (f"{found['module']}.{member}" for member in re.findall(r"\w+", found["members"]))
+    yield from _TASK.findall(source)
 
 
 def _file_of(module: str) -> Path | None:
