@@ -80,6 +80,18 @@ def init_tiny(config: ModelConfig, *, seed: int, mesh: jax.sharding.Mesh) -> Gem
         return place(model, mesh)
 
 
+def copy_to(model: Gemma3, mesh: jax.sharding.Mesh) -> Gemma3:
+    """Returns a copy of `model` on other devices, under the sharding its parameters declare there."""
+    graph, state = nnx.split(model)
+    with on(mesh):
+        return nnx.merge(graph, jax.device_put(state, nnx.get_named_sharding(state, mesh)))
+
+
+def devices_of(model: Gemma3) -> set[jax.Device]:
+    """Returns the devices that hold the parameters of `model`."""
+    return set().union(*(leaf.devices() for leaf in jax.tree.leaves(nnx.state(model))))
+
+
 def place(model: Gemma3, mesh: jax.sharding.Mesh) -> Gemma3:
     """Puts every parameter of `model` on `mesh` under the sharding it declares."""
     state = nnx.state(model)
@@ -102,17 +114,18 @@ def on(mesh: jax.sharding.Mesh) -> Iterator[None]:
         mesh.__exit__(None, None, None)
 
 
-def make_mesh(*, fsdp: int, tp: int) -> jax.sharding.Mesh:
-    """Arranges the devices as (fsdp, tp). `fsdp` of 0 takes all devices that `tp` leaves.
+def make_mesh(*, fsdp: int, tp: int, first: int = 0) -> jax.sharding.Mesh:
+    """Arranges the devices from `first` on as (fsdp, tp). `fsdp` of 0 takes all devices that `tp` leaves.
 
     Raises:
         PolicyError: this machine has too few devices, or they do not divide.
     """
-    devices = jax.devices()
+    devices = jax.devices()[first:]
     rows = fsdp or len(devices) // tp
     if rows * tp > len(devices) or rows == 0:
         raise PolicyError(
             f"mesh: fsdp={fsdp} x tp={tp} needs {max(rows, 1) * tp} devices, found {len(devices)}"
+            + (f" behind the first {first}" if first else "")
         )
     # Mesh(), not jax.make_mesh(): Tunix needs Auto axes.
     return jax.sharding.Mesh(np.array(devices[: rows * tp]).reshape(rows, tp), ("fsdp", "tp"))

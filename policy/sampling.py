@@ -5,7 +5,7 @@ Shapes: `rows` prompts, left-padded to `max_prompt_tokens`, continued by up to
 present weights at every call.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from tunix.generate import sampler as tunix_sampler
 from tunix.models.gemma3 import model as gemma3
 
 from policy.errors import PolicyError
-from policy.gemma import Gemma3, on
+from policy.gemma import Gemma3, copy_to, devices_of, on
 from policy.tokenizer import Tokenizer
 
 
@@ -92,7 +92,11 @@ class _StopKeepingSampler(tunix_sampler.Sampler):
 
 
 class Generator:
-    """Samples from one model; not safe for concurrent calls."""
+    """Samples from one model; not safe for concurrent calls.
+
+    Where `mesh` is of other devices than the model's, a copy is sampled there, and what is
+    trained (the adapters, where there are any) is copied to it before every call.
+    """
 
     def __init__(
         self, model: Gemma3, tokenizer: Tokenizer, shape: GenerationShape, mesh: jax.sharding.Mesh
@@ -100,11 +104,13 @@ class Generator:
         self.model = model
         self.tokenizer = tokenizer
         self.shape = shape
-        self._mesh = mesh
+        self.mesh = mesh
+        self._sampled = model if devices_of(model) == set(mesh.devices.flat) else copy_to(model, mesh)
         config = model.config
         adapters = jax.tree.leaves(nnx.state(model, nnx.LoRAParam))
+        self._trained = nnx.LoRAParam if adapters else nnx.Param
         self._sampler = _StopKeepingSampler(
-            _for_sampling(model),
+            _for_sampling(self._sampled),
             tokenizer.backend,
             tunix_sampler.CacheConfig(
                 cache_size=shape.max_prompt_tokens + shape.max_new_tokens,
@@ -125,8 +131,17 @@ class Generator:
         """Decode programs compiled so far."""
         return self._sampler.decode._cache_size()
 
-    def generate(self, prompts: Sequence[str], *, temperature: float, key: jax.Array) -> list[Completion]:
+    def generate(
+        self,
+        prompts: Sequence[str],
+        *,
+        temperature: float,
+        key: jax.Array,
+        on_done: Callable[[int], None] = lambda _: None,
+    ) -> list[Completion]:
         """Completes rendered prompts in order; a temperature of 0 is greedy and ignores `key`.
+
+        `on_done` is told after each batch how many prompts it completed.
 
         Raises:
             PolicyError: a prompt is longer than `shape.max_prompt_tokens`.
@@ -137,6 +152,7 @@ class Generator:
             padded = chunk + [chunk[-1]] * (self.shape.rows - len(chunk))
             batch = self.generate_rows(padded, temperature=temperature, key=jax.random.fold_in(key, start))
             completions.extend(batch.completions[: len(chunk)])
+            on_done(len(chunk))
         return completions
 
     def generate_rows(self, prompts: Sequence[str], *, temperature: float, key: jax.Array) -> RawBatch:
@@ -144,8 +160,9 @@ class Generator:
         self._check_lengths(prompts)
         limit = self.shape.max_new_tokens
         sampler_key: Any = key  # Tunix takes keys too; its annotation says int
-        with on(self._mesh):
-            self._sampler.transformer_state = nnx.variables(self.model)
+        with on(self.mesh):
+            self._follow_model()
+            self._sampler.transformer_state = nnx.variables(self._sampled)
             output = self._sampler(
                 list(prompts),
                 max_generation_steps=limit,
@@ -163,6 +180,11 @@ class Generator:
             for text, row, tokens in zip(output.text, buffer, output.tokens, strict=True)
         ]
         return RawBatch(completions=completions, prompt_tokens=np.asarray(output.padded_prompt_tokens))
+
+    def _follow_model(self) -> None:
+        if self._sampled is not self.model:
+            shardings = jax.tree.map(lambda leaf: leaf.sharding, nnx.state(self._sampled, self._trained))
+            nnx.update(self._sampled, jax.device_put(nnx.state(self.model, self._trained), shardings))
 
     def _check_lengths(self, prompts: Sequence[str]) -> None:
         for prompt in prompts:

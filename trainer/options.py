@@ -54,6 +54,10 @@ class ModelOptions:
     """Devices over which weights and batch are sharded; 0 takes all that `tp` leaves."""
     tp: int = 1
     """Devices over which heads and MLP are sharded."""
+    rollout_fsdp: int = 0
+    """Devices of their own that sample, behind the fsdp x tp that train; 0 samples where it trains."""
+    rollout_tp: int = 1
+    """Devices over which heads and MLP are sharded while sampling on devices of their own."""
     max_prompt_tokens: int = 128
     """Tokens of a rendered prompt; rows with longer ones are dropped and counted."""
     max_new_tokens: int = 64

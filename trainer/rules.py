@@ -12,7 +12,14 @@ from trainer.options import GrpoOptions, ModelOptions, RewardOptions
 
 
 def of_model(model: ModelOptions) -> Iterator[str]:
-    """Yields what is wrong with lengths."""
+    """Yields what is wrong with lengths and devices."""
+    if model.rollout_tp != 1 and not model.rollout_fsdp:
+        yield f"model.rollout_tp={model.rollout_tp} does nothing: set model.rollout_fsdp to 1 or more"
+    if model.rollout_fsdp and not model.fsdp:
+        yield (
+            f"model.rollout_fsdp={model.rollout_fsdp} with model.fsdp=0: training would take every device; "
+            "say how many it may have"
+        )
     for domain in Domain:
         budget = getattr(model.budgets, domain.value)
         if not 0 <= budget <= model.max_new_tokens:

@@ -153,8 +153,15 @@ def _prepare_models(setup: _Setup, data: _Data) -> Models:
             max_prompt_tokens=config.model.max_prompt_tokens,
             max_new_tokens=config.model.max_new_tokens,
         )
-        generator = Generator(policy, data.tokenizer, generation, setup.mesh)
+        generator = Generator(policy, data.tokenizer, generation, _rollout_mesh(setup))
     return Models(policy=policy, reference=base, generator=generator)
+
+
+def _rollout_mesh(setup: _Setup) -> jax.sharding.Mesh:
+    options = setup.config.model
+    if not options.rollout_fsdp:
+        return setup.mesh
+    return make_mesh(fsdp=options.rollout_fsdp, tp=options.rollout_tp, first=setup.mesh.size)
 
 
 def _evaluate(name: str, setup: _Setup, data: _Data, models: Models) -> Evaluation:

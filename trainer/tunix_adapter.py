@@ -139,7 +139,7 @@ def _cluster_config(
     # Tunix takes a partial too; its annotation does not say so.
     engine: Any = functools.partial(SeededRollout, generator=generator, seed=config.seed)
     return rl_cluster.ClusterConfig(
-        role_to_mesh={roles.ACTOR: mesh, roles.REFERENCE: mesh, roles.ROLLOUT: mesh},
+        role_to_mesh={roles.ACTOR: mesh, roles.REFERENCE: mesh, roles.ROLLOUT: generator.mesh},
         rollout_engine=engine,
         training_config=rl_cluster.RLTrainingConfig(
             actor_optimizer=make_optimizer(options, config.steps),

@@ -46,7 +46,7 @@ class SeededRollout(base_rollout.BaseRollout):
         raise NotImplementedError("Tunix's ignores the temperature; see Learner._log_probabilities")
 
     def update_params(self, params: Any, filter_types: Any = None) -> None:
-        """Does nothing: the generator reads the weights of the model that is trained."""
+        """Does nothing: the generator reads the weights of the model that is trained at every call."""
 
     def pad_id(self) -> int:
         return self._generator.backend.pad_id()

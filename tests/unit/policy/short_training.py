@@ -1,8 +1,9 @@
 """A few real GRPO steps of a very small model, for the tests of numbers, meshes and compilations.
 
-As a program, `python -m tests.unit.policy.short_training OUT FSDPxTP...`, it trains once on each
-mesh and writes what happened to OUT as JSON. The score is a fixed function of the text, so
-that nothing but the model decides the numbers.
+As a program, `python tests/unit/policy/short_training.py OUT FSDPxTP...`, it trains once on each
+mesh and writes what happened to OUT as JSON; `FSDPxTP+FSDPxTP` samples on a second mesh, and
+`golden` in place of OUT writes the golden numbers anew. The score is a fixed function of the
+text, so that nothing but the model decides the numbers.
 """
 
 import json
@@ -23,7 +24,7 @@ import numpy as np
 from flax import nnx
 
 from policy.gemma import TinyShape, init_tiny, load_pretrained, make_mesh, save_pretrained, tiny_config
-from policy.lora import LoraShape, apply_lora
+from policy.lora import LoraShape, adapter_tensors, apply_lora
 from policy.sampling import GenerationShape, Generator
 from policy.tokenizer import Tokenizer, train_tokenizer
 from reward_client.api import MathReference, Outcome, Sample, Score
@@ -37,6 +38,7 @@ from trainer.tunix_adapter import Models, build_learner
 from trainer.tunix_learner import Learner, StepResult
 
 SHAPE = TinyShape(layers=2, width=32, hidden=64, head_dim=16, context=48)
+GOLDEN = Path(__file__).parents[2] / "data" / "golden_step.json"
 STEPS = 6  # the learning rate of a step depends on it
 MAX_PROMPT, MAX_NEW = 32, 16
 _PARTS = {"format": 1.0, "correctness": 0.0}
@@ -113,7 +115,9 @@ def make_config(*, steps: int) -> TrainConfig:
     )
 
 
-def make_models(directory: Path, *, mesh: jax.sharding.Mesh, dtype: Any = jnp.float32) -> Models:
+def make_models(
+    directory: Path, *, mesh: jax.sharding.Mesh, rollout: jax.sharding.Mesh | None, dtype: Any = jnp.float32
+) -> Models:
     """Makes the same base, adapters and sampler at every call."""
     tokenizer = make_tokenizer(directory)
     one = make_mesh(fsdp=1, tp=1)
@@ -123,7 +127,8 @@ def make_models(directory: Path, *, mesh: jax.sharding.Mesh, dtype: Any = jnp.fl
     base = load_pretrained(directory / "base", dtype=dtype, mesh=mesh)
     policy = apply_lora(base, LoraShape(rank=4, alpha=8.0), seed=0, mesh=mesh)
     shape = GenerationShape(rows=16, max_prompt_tokens=MAX_PROMPT, max_new_tokens=MAX_NEW)
-    return Models(policy=policy, reference=base, generator=Generator(policy, tokenizer, shape, mesh))
+    generator = Generator(policy, tokenizer, shape, rollout or mesh)
+    return Models(policy=policy, reference=base, generator=generator)
 
 
 def make_tokenizer(directory: Path) -> Tokenizer:
@@ -136,12 +141,13 @@ def train(
     *,
     steps: int,
     mesh: jax.sharding.Mesh,
+    rollout: jax.sharding.Mesh | None = None,
     dtype: Any = jnp.float32,
     after_step: Callable[[int], None] = lambda step: None,
 ) -> Ran:
     """Trains `steps` steps; model, data and keys are the same at every call."""
     config = make_config(steps=steps)
-    models = make_models(directory, mesh=mesh, dtype=dtype)
+    models = make_models(directory, mesh=mesh, rollout=rollout, dtype=dtype)
     results: list[StepResult] = []
 
     def on_step(result: StepResult) -> None:
@@ -211,12 +217,34 @@ def layout(tree: Any) -> dict[str, dict[str, Any]]:
     return found
 
 
+def told(ran: Ran) -> dict[str, Any]:
+    """What the golden file keeps: numbers of the steps, first completion, some adapter values at the end."""
+    adapters = adapter_tensors(ran.models.policy)
+    names = sorted(adapters)[:: len(adapters) // 4]
+    return {
+        "numbers": ran.numbers,
+        "first_completion": ran.sampled[0][0],
+        "adapters": {name: [float(value) for value in adapters[name].ravel()[:3]] for name in names},
+    }
+
+
+def meshes_of(name: str) -> tuple[jax.sharding.Mesh, jax.sharding.Mesh | None]:
+    """Makes the mesh of training and that of sampling, where it has its own: "4x1+2x2"."""
+    training, _, sampling = name.partition("+")
+    fsdp, tp = map(int, training.split("x"))
+    mesh = make_mesh(fsdp=fsdp, tp=tp)
+    if not sampling:
+        return mesh, None
+    fsdp, tp = map(int, sampling.split("x"))
+    return mesh, make_mesh(fsdp=fsdp, tp=tp, first=mesh.size)
+
+
 def main(out: Path, meshes: Sequence[str]) -> None:
     told = {}
     for name in meshes:
-        fsdp, tp = map(int, name.split("x"))
+        mesh, rollout = meshes_of(name)
         with tempfile.TemporaryDirectory() as directory:
-            ran = train(Path(directory), steps=STEPS, mesh=make_mesh(fsdp=fsdp, tp=tp))
+            ran = train(Path(directory), steps=STEPS, mesh=mesh, rollout=rollout)
         trainer = ran.learner.rl_cluster.actor_trainer
         told[name] = {
             "numbers": ran.numbers,
@@ -224,9 +252,19 @@ def main(out: Path, meshes: Sequence[str]) -> None:
             "lora": layout(nnx.state(trainer.model, nnx.LoRAParam)),
             "frozen": layout(nnx.state(trainer.model, nnx.All(nnx.Param, nnx.Not(nnx.LoRAParam)))),
             "optimizer": layout(nnx.state(trainer.optimizer)),
+            "rollout_devices": sorted(device.id for device in ran.models.generator.mesh.devices.flat),
         }
     out.write_text(json.dumps(told))
 
 
+def write_golden() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        ran = train(Path(directory), steps=STEPS, mesh=make_mesh(fsdp=1, tp=1))
+    GOLDEN.write_text(json.dumps(told(ran), indent=1) + "\n")
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    if sys.argv[1:] == ["golden"]:
+        write_golden()
+    else:
+        main(Path(sys.argv[1]), sys.argv[2:])

@@ -117,3 +117,5 @@ def test_an_unreachable_hub_is_an_error_that_says_what_to_do(monkeypatch: pytest
 def test_a_mesh_larger_than_the_machine_is_refused() -> None:
     with pytest.raises(PolicyError, match=r"fsdp=64 x tp=2 needs 128 devices"):
         make_mesh(fsdp=64, tp=2)
+    with pytest.raises(PolicyError, match=r"fsdp=1 x tp=1 needs 1 devices, found 0 behind the first 64"):
+        make_mesh(fsdp=1, tp=1, first=64)

@@ -1,9 +1,9 @@
 """The numbers of a training step, and what makes them: precision, compilations, finiteness.
 
-Golden numbers: `tests/data/golden_step.json` has those of three steps of the model in
+Golden numbers: `tests/data/golden_step.json` has those of six steps of the model in
 `short_training`. After a change that is meant to move them, write them anew with
 
-    python -m tests.unit.policy.test_training_numbers
+    PYTHONPATH=.:proto python tests/unit/policy/short_training.py golden
 
 and say in the commit why they moved.
 """
@@ -21,11 +21,9 @@ import pytest
 from flax import nnx
 
 from policy.gemma import make_mesh, on
-from policy.lora import adapter_tensors
 from tests.unit.policy import short_training
 from tests.unit.policy.short_training import Ran
 
-GOLDEN = Path(__file__).parents[2] / "data" / "golden_step.json"
 STEPS = short_training.STEPS
 # Of float32 sums in another order, on another machine: 1e-4 of a number, and where a number is the
 # difference of larger ones (the loss of the first steps is one), 1e-6 of these.
@@ -66,19 +64,8 @@ def ran(counted: tuple[Ran, list[int]]) -> Ran:
     return counted[0]
 
 
-def told(ran: Ran) -> dict[str, Any]:
-    """What the golden file keeps: numbers of the steps, first completion, some adapter values at the end."""
-    adapters = adapter_tensors(ran.models.policy)
-    names = sorted(adapters)[:: len(adapters) // 4]
-    return {
-        "numbers": ran.numbers,
-        "first_completion": ran.sampled[0][0],
-        "adapters": {name: [float(value) for value in adapters[name].ravel()[:3]] for name in names},
-    }
-
-
 def test_steps_have_the_golden_numbers(ran: Ran) -> None:
-    golden, found = json.loads(GOLDEN.read_text()), told(ran)
+    golden, found = json.loads(short_training.GOLDEN.read_text()), short_training.told(ran)
 
     hint = "if this change is meant, see the head of this file"
     assert found["first_completion"] == golden["first_completion"], hint
@@ -143,12 +130,3 @@ def test_a_bfloat16_base_trains_float32_adapters_to_nearly_the_same_numbers(ran:
     # 2^-8 is the rounding of a bfloat16 weight; the first gradient is a mean over hundreds of tokens.
     assert half.numbers[0]["grad_norm"] == pytest.approx(ran.numbers[0]["grad_norm"], rel=0.2)
     assert half.numbers[0]["entropy"] == pytest.approx(ran.numbers[0]["entropy"], rel=0.02)
-
-
-if __name__ == "__main__":
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as directory:
-        again = short_training.train(Path(directory), steps=STEPS, mesh=make_mesh(fsdp=1, tp=1))
-    GOLDEN.parent.mkdir(exist_ok=True)
-    GOLDEN.write_text(json.dumps(told(again), indent=1) + "\n")

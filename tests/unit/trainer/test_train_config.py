@@ -88,6 +88,8 @@ def test_an_unknown_configuration_lists_the_known_ones() -> None:
         (["--grpo.rollout-prompts", "5"], "grpo.rollout_prompts: 5 does not divide"),
         (["--grpo.iterations", "0"], "grpo.iterations: need at least 1"),
         (["--grpo.clip-low", "0.3"], "grpo.clip_low: need 0 < clip_low < 1 and clip_low <= clip_high"),
+        (["--model.rollout-tp", "2"], "model.rollout_tp=2 does nothing: set model.rollout_fsdp"),
+        (["--model.rollout-fsdp", "2", "--model.fsdp", "0"], "model.rollout_fsdp=2 with model.fsdp=0"),
         (["--model.budgets.math", "65"], r"model.budgets.math: need 0 to model.max_new_tokens=64, got 65"),
         (
             ["--grpo.zero-variance", "refill", "--grpo.extra-prompts", "24"],
