@@ -19,6 +19,7 @@ from trainer.options import (
     GrpoOptions,
     ModelOptions,
     RewardOptions,
+    TrackingOptions,
     WarmStartOptions,
 )
 
@@ -53,6 +54,7 @@ class TrainConfig:
     grpo: GrpoOptions = field(default_factory=GrpoOptions)
     rewards: RewardOptions = field(default_factory=RewardOptions)
     evals: EvalOptions = field(default_factory=EvalOptions)
+    tracking: TrackingOptions = field(default_factory=TrackingOptions)
 
 
 def parse(arguments: Sequence[str]) -> TrainConfig:
@@ -91,6 +93,8 @@ def problems(config: TrainConfig) -> Iterator[str]:
         yield f"steps: need at least 1, got {config.steps}"
     if config.checkpoint_every < 1:
         yield f"checkpoint_every: need at least 1, got {config.checkpoint_every}"
+    if config.evals.every < 0:
+        yield f"evals.every: need 0 or more steps, got {config.evals.every}"
     if not config.model.pretrained and config.warm_start.steps <= 0:
         yield "warm_start.steps: a tiny model made from nothing needs a warm start, got 0"
     yield from rules.of_model(config.model)

@@ -1,6 +1,11 @@
-"""The same held-out prompts before and after training: sampled at temperature 1, and greedy."""
+"""The same held-out prompts before, while and after training: sampled at temperature 1, and greedy.
 
-from collections.abc import Mapping, Sequence
+All evaluations of a run use the same sampling keys, so that only the weights differ, and none
+of the training's. The compiled sampler is that of the rollouts.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import jax
@@ -10,8 +15,8 @@ from evals.results import DomainResult, domain_results, ungraded_by_kind
 from policy.sampling import Generator
 from tasks.api import Example
 from tasks.prompts import PromptTemplate
-from trainer.config import TrainConfig
 from trainer.grading import STOP_MARKS
+from trainer.held_out import DIRECTORY
 from trainer.records import domain_results_from_json
 from trainer.rewards import clean_completion
 from trainer.run_directory import RunDirectory
@@ -26,61 +31,87 @@ class Evaluation:
     failures: Mapping[str, int]
 
 
-def evaluate(
-    name: str,
-    *,
-    generator: Generator,
-    examples: Sequence[Example],
-    template: PromptTemplate,
-    grader: Grader,
-    config: TrainConfig,
-    run: RunDirectory,
-) -> Evaluation:
-    """Samples, grades and writes `evals/<name>.jsonl` and `evals/<name>.json`.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Completions:
+    """What the policy wrote for each held-out prompt: samples, and one greedy text."""
 
-    Both evaluations of a run use the same sampling keys, so that only the weights differ.
+    sampled: Sequence[Sequence[str]]
+    greedy: Sequence[str]
 
-    Raises:
-        reward_client.api.RewardClientError: the completions could not be graded.
-    """
-    per_prompt = config.evals.samples_per_prompt
-    prompts = [template.render(example.prompt) for example in examples]
-    key = jax.random.key(config.seed)
-    repeated = [prompt for prompt in prompts for _ in range(per_prompt)]
-    sampled = _texts(generator, repeated, temperature=1.0, key=key)
-    greedy = _texts(generator, prompts, temperature=0.0, key=key)
-    groups = [sampled[start : start + per_prompt] for start in range(0, len(sampled), per_prompt)]
-    graded_sampled = grade(grader, examples, groups)
-    graded_greedy = grade(grader, examples, [[text] for text in greedy])
-    evaluation = Evaluation(
-        results=domain_results(graded_sampled, graded_greedy),
-        prompt_rewards=prompt_rewards(graded_sampled),
-        failures=ungraded_by_kind([*graded_sampled, *graded_greedy]),
-    )
-    _write(name, graded_sampled, graded_greedy, run)
-    run.write_json(f"evals/{name}.json", asdict(evaluation))
-    return evaluation
+
+class Evaluator:
+    """Asks a run's held-out prompts, and has the completions graded."""
+
+    def __init__(
+        self,
+        *,
+        generator: Generator,
+        examples: Sequence[Example],
+        template: PromptTemplate,
+        grader: Grader,
+        seed: int,
+        run: RunDirectory,
+    ) -> None:
+        self._generator = generator
+        self._examples = examples
+        self._prompts = [template.render(example.prompt) for example in examples]
+        self._grader = grader
+        self._key = jax.random.key(seed)
+        self._run = run
+
+    def completions(self, samples: int) -> int:
+        """Counts what `ask` writes."""
+        return (samples + 1) * len(self._prompts)
+
+    def ask(self, samples: int, *, on_done: Callable[[int], None]) -> Completions:
+        """Completes every prompt `samples` times and once greedily; `on_done` counts completions."""
+        repeated = [prompt for prompt in self._prompts for _ in range(samples)]
+        sampled = self._texts(repeated, temperature=1.0, on_done=on_done)
+        return Completions(
+            sampled=[sampled[start : start + samples] for start in range(0, len(sampled), samples)],
+            greedy=self._texts(self._prompts, temperature=0.0, on_done=on_done),
+        )
+
+    def grade(self, name: str, completions: Completions) -> Evaluation:
+        """Grades and writes `evals/<name>.jsonl` and, when that is whole, `evals/<name>.json`.
+
+        Raises:
+            reward_client.api.RewardClientError: the completions could not be graded.
+        """
+        sampled = grade(self._grader, self._examples, completions.sampled)
+        greedy = grade(self._grader, self._examples, [[text] for text in completions.greedy])
+        evaluation = Evaluation(
+            results=domain_results(sampled, greedy),
+            prompt_rewards=prompt_rewards(sampled),
+            failures=ungraded_by_kind([*sampled, *greedy]),
+        )
+        self._write(name, sampled, greedy)
+        self._run.write_json(f"{DIRECTORY}/{name}.json", asdict(evaluation))
+        return evaluation
+
+    def _texts(
+        self, prompts: Sequence[str], *, temperature: float, on_done: Callable[[int], None]
+    ) -> list[str]:
+        completions = self._generator.generate(
+            prompts, temperature=temperature, key=self._key, on_done=on_done
+        )
+        return [clean_completion(completion.text, STOP_MARKS) for completion in completions]
+
+    def _write(self, name: str, sampled: Sequence[Graded], greedy: Sequence[Graded]) -> None:
+        rows = [
+            {**asdict(item), "domain": item.domain.value, "mode": mode}
+            for mode, items in (("sampled", sampled), ("greedy", greedy))
+            for item in items
+        ]
+        self._run.write_text(
+            f"{DIRECTORY}/{name}.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        )
 
 
 def read_evaluation(name: str, run: RunDirectory) -> Evaluation | None:
     """Reads an evaluation that this run has already made."""
-    values = run.read_json(f"evals/{name}.json")
+    values = run.read_json(f"{DIRECTORY}/{name}.json")
     if not isinstance(values, dict):
         return None
     results = domain_results_from_json(values["results"])
     return Evaluation(results=results, prompt_rewards=values["prompt_rewards"], failures=values["failures"])
-
-
-def _texts(generator: Generator, prompts: Sequence[str], *, temperature: float, key: jax.Array) -> list[str]:
-    completions = generator.generate(prompts, temperature=temperature, key=key)
-    return [clean_completion(completion.text, STOP_MARKS) for completion in completions]
-
-
-def _write(name: str, sampled: Sequence[Graded], greedy: Sequence[Graded], run: RunDirectory) -> None:
-    path = run.path / "evals" / f"{name}.jsonl"
-    path.parent.mkdir(exist_ok=True)
-    path.unlink(missing_ok=True)
-    for mode, items in (("sampled", sampled), ("greedy", greedy)):
-        for item in items:
-            row = {**asdict(item), "domain": item.domain.value, "mode": mode}
-            run.append(f"evals/{name}.jsonl", row)

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from policy.tokenizer import END_OF_TURN
 from reward_client.api import Outcome, Sample
@@ -18,6 +18,7 @@ from trainer.groups import GradedGroup, Group
 from trainer.rewards import clean_completion
 
 STOP_MARKS = (END_OF_TURN, "<eos>")
+_Result = TypeVar("_Result")
 
 
 class Scorer(Protocol):
@@ -64,11 +65,12 @@ class Grading:
         def score() -> Sequence[Outcome]:
             return self._scorer.score(samples, timeout_s=self._timeout_s)
 
-        return PendingGrades(groups, _in_background(score).result if self._overlap else score)
+        return PendingGrades(groups, in_background(score).result if self._overlap else score)
 
 
-def _in_background(call: Callable[[], Sequence[Outcome]]) -> "Future[Sequence[Outcome]]":
-    future: Future[Sequence[Outcome]] = Future()
+def in_background(call: Callable[[], _Result]) -> "Future[_Result]":
+    """Makes the call in a thread of its own; what it raises is raised where its result is waited for."""
+    future: Future[_Result] = Future()
 
     def run() -> None:
         try:

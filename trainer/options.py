@@ -159,3 +159,13 @@ class EvalOptions:
     """Prompts of the test split, never trained on, asked before and after."""
     samples_per_prompt: int = 4
     """Sampled completions of a prompt; one greedy completion is added."""
+    every: int = 0
+    """Steps between evaluations while training, with one sampled and one greedy completion; 0 makes none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrackingOptions:
+    tensorboard: bool = True
+    """Write event files into `tensorboard/` of the run."""
+    wandb: str = ""
+    """Project of Weights & Biases to log to as well; needs its package. Empty: none."""

@@ -39,6 +39,17 @@ class Phases:
             self.tick()
             self._name = ""
 
+    @contextlib.contextmanager
+    def aside(self, name: str) -> Iterator[None]:
+        """Books the time of the block under `name` and not under the phase that runs on around it."""
+        self._book()
+        around, self._name = self._name, name
+        try:
+            yield
+        finally:
+            self.tick()
+            self._name = around
+
     def tick(self) -> None:
         """Writes the seconds so far."""
         self._book()

@@ -47,6 +47,7 @@ class Progress:
         self._clock = clock
         self._phase: view.Phase | None = None
         self._records: list[StepRecord] = []
+        self._held_out: list[tuple[int, float]] = []
         self._body: RenderableType = Text("")
         self._last_line_s = -math.inf
         self._held_back = ""
@@ -98,7 +99,7 @@ class Progress:
         """Show a training step; the running phase stands at `record.step` of `record.steps`."""
         self._records.append(record)
         if self._live is not None:
-            self._body = view.body(self._records)
+            self._body = view.body(self._records, self._held_out)
         if self._phase is None:
             return
         recent = self._records[-view.TRAILING_STEPS :]
@@ -109,7 +110,15 @@ class Progress:
             total=record.steps,
             left_s=pace_s * max(0, record.steps - record.step),
         )
-        self._line(lambda phase, now: f"{view.phase_line(phase, now)}  {view.step_line(self._records)}")
+        self._line(
+            lambda phase, now: (
+                f"{view.phase_line(phase, now)}  {view.step_line(self._records, self._held_out)}"
+            )
+        )
+
+    def evaluated(self, step: int, reward: float) -> None:
+        """Keep the sampled reward on held-out prompts behind `step` in view."""
+        self._held_out.append((step, reward))
 
     def note(self, text: str) -> None:
         """Show a sentence that stays."""

@@ -158,6 +158,15 @@ def step_from_json(line: str) -> StepRecord:
     return StepRecord(**_values(StepRecord, _object(line)))
 
 
+def rollout_from_json(line: str) -> RolloutRecord:
+    """Read one line of `completions.jsonl`.
+
+    Raises:
+        RecordError: the line is not JSON, or its fields are not those of a completion.
+    """
+    return RolloutRecord(**_values(RolloutRecord, _object(line)))
+
+
 def read_steps(path: Path) -> list[StepRecord]:
     """Read `metrics.jsonl` in order of steps; empty where there is none.
 
@@ -210,7 +219,9 @@ def _object(text: str) -> Mapping[str, Any]:
     return raw
 
 
-def _values(kind: type[StepRecord | Summary | DomainResult], raw: Mapping[str, Any]) -> dict[str, Any]:
+def _values(
+    kind: type[StepRecord | RolloutRecord | Summary | DomainResult], raw: Mapping[str, Any]
+) -> dict[str, Any]:
     expected = {item.name for item in fields(kind)}
     required = {item.name for item in fields(kind) if not _has_default(item)}
     if not required <= raw.keys() <= expected:

@@ -8,7 +8,8 @@ seconds.json               wall seconds by phase, over all processes of the run
 checkpoints/               adapters, optimizer, step and position in the data, by Tunix
 warm_start/                state of an unfinished warm start
 policy.json  base/  lora/  the policy (`policy.checkpoint`)
-evals/                     before and after
+evals/                     before, after and, with `evals.every`, while training
+tensorboard/               curves, made from the files above
 summary.json               written last: a run without it is unfinished
 """
 
@@ -21,17 +22,28 @@ from hashlib import sha256
 from pathlib import Path
 
 from trainer.config import ConfigurationError, TrainConfig, to_yaml
-from trainer.records import METRICS_FILE, SUMMARY_FILE, RolloutRecord, StepRecord, read_steps, to_json
+from trainer.options import TrackingOptions
+from trainer.records import (
+    METRICS_FILE,
+    SUMMARY_FILE,
+    RolloutRecord,
+    StepRecord,
+    read_steps,
+    rollout_from_json,
+    to_json,
+)
 from trainer.rollouts import DIRECTORY, write_rollouts
 
 RECORD_FILE = "run.json"
+_COMPLETIONS_FILE = "completions.jsonl"
 _KEPT_EVERY = 10  # steps between the completions written to completions.jsonl
 _KEPT = 4  # completions written then
 
 
 def fingerprint(config: TrainConfig) -> str:
-    """Identifies what a run computes: every knob but where it is stored."""
-    return sha256(to_yaml(replace(config, run_dir=None, fresh=False)).encode()).hexdigest()[:16]
+    """Identifies what a run computes: every knob but where it is stored and who is told."""
+    computed = replace(config, run_dir=None, fresh=False, tracking=TrackingOptions())
+    return sha256(to_yaml(computed).encode()).hexdigest()[:16]
 
 
 def choose(config: TrainConfig, runs: Path, *, now: datetime) -> Path:
@@ -97,10 +109,14 @@ class RunDirectory:
             self._latest.symlink_to(os.path.relpath(self.path, self._latest.parent), target_is_directory=True)
 
     def write_json(self, name: str, value: object) -> None:
+        self.write_text(name, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Writes a file that is there whole or not at all."""
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        part = path.with_name(f"{path.name}.part")
+        part.write_text(text, encoding="utf-8", errors="replace")
         part.replace(path)
 
     def read_json(self, name: str) -> object | None:
@@ -115,19 +131,20 @@ class RunDirectory:
         with (self.path / METRICS_FILE).open("a", encoding="utf-8") as lines:
             lines.write(to_json(record) + "\n")
 
-    def keep_rollouts(self, rollouts: Sequence[RolloutRecord], *, every: int) -> None:
+    def keep_rollouts(self, rollouts: Sequence[RolloutRecord], *, every: int) -> Sequence[RolloutRecord]:
         """Writes all completions of every so many steps as Parquet, and a few of every tenth as text.
 
-        The first step is among both; with `every` at 0 there is no Parquet.
+        The first step is among both; with `every` at 0 there is no Parquet. Returns the few.
         """
         behind = rollouts[0].step - 1
         if every and behind % every == 0:
             write_rollouts(self.path / DIRECTORY, rollouts)
         if behind % _KEPT_EVERY:
-            return
-        with (self.path / "completions.jsonl").open("a", encoding="utf-8") as lines:
-            for rollout in rollouts[:: max(1, len(rollouts) // _KEPT)]:
-                lines.write(to_json(rollout) + "\n")
+            return ()
+        kept = rollouts[:: max(1, len(rollouts) // _KEPT)]
+        with (self.path / _COMPLETIONS_FILE).open("a", encoding="utf-8", errors="replace") as lines:
+            lines.writelines(to_json(rollout) + "\n" for rollout in kept)
+        return kept
 
     def read_steps(self) -> list[StepRecord]:
         return read_steps(self.path / METRICS_FILE)
@@ -135,7 +152,13 @@ class RunDirectory:
     def keep_steps(self, last: int) -> list[StepRecord]:
         """Forgets the steps after `last`, which will be done again, and returns the others."""
         kept = [record for record in self.read_steps() if record.step <= last]
-        (self.path / METRICS_FILE).write_text(
-            "".join(to_json(record) + "\n" for record in kept), encoding="utf-8"
-        )
+        self.write_text(METRICS_FILE, "".join(to_json(record) + "\n" for record in kept))
+        return kept
+
+    def keep_texts(self, last: int) -> list[RolloutRecord]:
+        """Forgets the completions of the steps after `last`, and returns the few others kept as text."""
+        path = self.path / _COMPLETIONS_FILE
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
+        kept = [rollout for rollout in map(rollout_from_json, lines) if rollout.step <= last]
+        self.write_text(_COMPLETIONS_FILE, "".join(to_json(rollout) + "\n" for rollout in kept))
         return kept

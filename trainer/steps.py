@@ -55,6 +55,10 @@ class StepRecorder:
         self._show(record)
         self._keep(rollout_records(result))
 
+    def skip(self) -> None:
+        """Counts the time since the last step as no part of the next one."""
+        self._step_began = time.monotonic()
+
 
 def step_record(
     result: StepResult,

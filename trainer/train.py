@@ -5,8 +5,8 @@ on behind the last phase, and within warm start and GRPO from the last checkpoin
 step does is in `trainer.tunix_learner`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import jax
@@ -25,20 +25,24 @@ from trainer.config import ConfigurationError, TrainConfig
 from trainer.data import Rows, choose_rows, load_rows, mix, without_domain
 from trainer.disco import Disco
 from trainer.draws import Draws
-from trainer.evaluation import Evaluation, evaluate, read_evaluation
+from trainer.evaluation import Evaluation, Evaluator, read_evaluation
 from trainer.experience import Experience
 from trainer.grading import Grading, Scorer
+from trainer.held_out import AFTER, BEFORE
+from trainer.held_out_curve import HeldOutCurve
 from trainer.interrupts import interruptible
 from trainer.phases import Phases
 from trainer.probe import Probed, probe
 from trainer.progress import Progress
-from trainer.records import StepRecord, Summary
+from trainer.records import Summary
 from trainer.report import write_summary
 from trainer.rewards import TooManyFailuresError
 from trainer.run_directory import RunDirectory
 from trainer.steps import StepRecorder
+from trainer.telling import Telling, open_telling
+from trainer.tracking.api import check
 from trainer.tunix_adapter import Models, build_learner, learning_rate_schedule
-from trainer.tunix_learner import Learner, StopRequestedError
+from trainer.tunix_learner import Learner, StepResult, StopRequestedError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,12 +71,14 @@ def train(config: TrainConfig, *, run: RunDirectory, scorer: Scorer, progress: P
     """Runs or resumes the whole workflow and returns its summary.
 
     Raises:
+        ConfigurationError: a tracker that is asked for is not installed.
         StopRequestedError: the user asked to stop; the run can be resumed.
         reward_client.api.RewardClientError: no rewards; a checkpoint is kept.
         trainer.rewards.TooManyFailuresError: too few rewards; a checkpoint is kept.
         trainer.tunix_learner.NotFiniteError: the training broke down; the checkpoint before it is kept.
         policy.errors.PolicyError, tasks.errors.TasksError: model or data cannot be had.
     """
+    check(config.tracking)
     setup = _Setup(
         config=config,
         run=run,
@@ -84,9 +90,22 @@ def train(config: TrainConfig, *, run: RunDirectory, scorer: Scorer, progress: P
     )
     data = _prepare_data(setup)
     models = _prepare_models(setup, data)
-    before = _evaluate("before", setup, data, models)
-    resumed_from = _grpo(setup, data, models)
-    after = _evaluate("after", setup, data, models)
+    evaluator = Evaluator(
+        generator=models.generator,
+        examples=data.rows.held_out,
+        template=setup.template,
+        grader=scorer,
+        seed=config.seed,
+        run=run,
+    )
+    with open_telling(
+        config, run=run, progress=progress, phases=setup.phases, generator=models.generator
+    ) as telling:
+        before = _evaluate(BEFORE, setup, evaluator)
+        telling.evaluation(0, before)
+        resumed_from = _grpo(setup, data, models, telling, evaluator)
+        after = _evaluate(AFTER, setup, evaluator)
+        telling.evaluation(config.steps, after)
     summary = summarise(
         config,
         template=setup.template,
@@ -164,42 +183,55 @@ def _rollout_mesh(setup: _Setup) -> jax.sharding.Mesh:
     return make_mesh(fsdp=options.rollout_fsdp, tp=options.rollout_tp, first=setup.mesh.size)
 
 
-def _evaluate(name: str, setup: _Setup, data: _Data, models: Models) -> Evaluation:
+def _evaluate(name: str, setup: _Setup, evaluator: Evaluator) -> Evaluation:
     done = read_evaluation(name, setup.run)
     if done is not None:
         return done
-    with setup.phases.phase(f"evaluate {name}"):
-        return evaluate(
-            name,
-            generator=models.generator,
-            examples=data.rows.held_out,
-            template=setup.template,
-            grader=setup.scorer,
-            config=setup.config,
-            run=setup.run,
-        )
+    samples = setup.config.evals.samples_per_prompt
+    count = evaluator.completions(samples)
+    with setup.phases.phase(f"evaluate {name}", count):
+        completions = evaluator.ask(samples, on_done=setup.progress.advance)
+        setup.progress.advance(0, grading=f"{count:,} completions")
+        return evaluator.grade(name, completions)
 
 
-def _grpo(setup: _Setup, data: _Data, models: Models) -> int:
+def _grpo(setup: _Setup, data: _Data, models: Models, telling: Telling, evaluator: Evaluator) -> int:
     """Trains the adapters and saves them; returns the step it resumed from, 0 for none."""
     config, run = setup.config, setup.run
     with setup.phases.phase("train", config.steps):
-        learner = _learner(setup, data, models)
+        recorder = _recorder(setup, telling)
+        curve = HeldOutCurve(
+            evaluator,
+            run=run,
+            every=config.evals.every,
+            last=config.steps,
+            sampling=lambda done, total: setup.progress.advance(0, evaluating=f"{done:,}/{total:,}"),
+            show=telling.evaluation,
+        )
+
+        def on_step(result: StepResult) -> None:
+            recorder.on_step(result)
+            with setup.phases.aside("evaluate while training"):
+                curve.after(result.step)
+            recorder.skip()
+
+        learner = _learner(setup, data, models, on_step)
         resumed_from = learner.step
         _check_restored(learner, setup, data)
-        for record in run.keep_steps(resumed_from):
-            setup.progress.step(record)
+        telling.again(resumed_from)
         if resumed_from:
             setup.progress.note(f"resumed from step {resumed_from} in {run.path}")
+        curve.resume(resumed_from)
         if resumed_from < config.steps:
             _train_steps(learner, setup.progress)
+        curve.finish()
         save_lora(
             models.policy, _lora_shape(config), run.path / "lora", base=config.model.pretrained or "../base"
         )
     return resumed_from
 
 
-def _learner(setup: _Setup, data: _Data, models: Models) -> Learner:
+def _learner(setup: _Setup, data: _Data, models: Models, on_step: Callable[[StepResult], None]) -> Learner:
     config, run = setup.config, setup.run
     shares = {share.domain: share.rows / len(data.mixture) for share in data.mixture.report()}
     grading = Grading(setup.scorer, timeout_s=config.rewards.timeout_s, overlap=config.rewards.overlap)
@@ -215,26 +247,20 @@ def _learner(setup: _Setup, data: _Data, models: Models) -> Learner:
         disco=Disco(mode=config.rewards.disco, shares=shares),
         checkpoints=run.checkpoints,
         about=checkpoint_record(config, setup.template, data.probed),
-        on_step=_recorder(setup).on_step,
+        on_step=on_step,
     )
 
 
-def _recorder(setup: _Setup) -> StepRecorder:
+def _recorder(setup: _Setup, telling: Telling) -> StepRecorder:
     config, run = setup.config, setup.run
     schedule = learning_rate_schedule(config.grpo, config.steps)
     earlier = run.read_steps()
-
-    def show(record: StepRecord) -> None:
-        run.append_step(record)
-        setup.progress.step(record)
-        setup.phases.tick()
-
     return StepRecorder(
         config=config,
         prompt_hash=setup.template.hash,
         learning_rate=lambda update: float(np.asarray(schedule(update))),
-        show=show,
-        keep=partial(run.keep_rollouts, every=config.rollouts_every),
+        show=telling.step,
+        keep=telling.rollouts,
         elapsed_s=earlier[-1].elapsed_s if earlier else 0.0,
     )
 

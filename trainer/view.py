@@ -64,8 +64,11 @@ def phase_line(phase: Phase, now: float) -> str:
     return "  ".join(part for part in (phase.name, _counts(phase, now), phase.info) if part)
 
 
-def body(records: Sequence[StepRecord]) -> RenderableType:
-    """Render the steps so far: reward in all and by domain with sparklines, then the figures."""
+def body(records: Sequence[StepRecord], held_out: Sequence[tuple[int, float]] = ()) -> RenderableType:
+    """Render the steps so far: reward in all, on held-out prompts and by domain, then the figures.
+
+    `held_out` are steps with the reward of an evaluation behind them.
+    """
     if not records:
         return Text("")
     rewards = Table.grid(padding=(0, 2))
@@ -74,6 +77,11 @@ def body(records: Sequence[StepRecord]) -> RenderableType:
     rewards.add_row(
         "reward", _number(_trailing([record.reward for record in records])), _spark_total(records)
     )
+    if held_out:
+        values = [reward for _, reward in held_out]
+        rewards.add_row(
+            "held-out", _number(values[-1]), Text(f"{sparkline(values)} behind step {held_out[-1][0]:,}")
+        )
     for domain in sorted({domain for record in records for domain in record.reward_by_domain}):
         series = [record.reward_by_domain[domain] for record in records if domain in record.reward_by_domain]
         rewards.add_row(
@@ -82,11 +90,14 @@ def body(records: Sequence[StepRecord]) -> RenderableType:
     return Group(rewards, Text("   ".join(_figures(records))))
 
 
-def step_line(records: Sequence[StepRecord]) -> str:
+def step_line(records: Sequence[StepRecord], held_out: Sequence[tuple[int, float]] = ()) -> str:
     """Render the newest step as one line, for logs."""
     domains = ", ".join(f"{name} {_number(value)}" for name, value in records[-1].reward_by_domain.items())
     reward = f"reward {_number(_trailing([record.reward for record in records]))}"
-    return "  ".join([f"{reward} (this step: {domains})" if domains else reward, *_figures(records)])
+    parts = [f"{reward} (this step: {domains})" if domains else reward]
+    if held_out:
+        parts.append(f"held-out {_number(held_out[-1][1])} (step {held_out[-1][0]:,})")
+    return "  ".join([*parts, *_figures(records)])
 
 
 def sparkline(values: Sequence[float]) -> str:
