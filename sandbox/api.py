@@ -53,7 +53,7 @@ class RunStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A call returned `data`: plain, freshly decoded built-in values only."""
+    """A call returned `data`: plain, freshly decoded built-in values and `Fraction`s only."""
 
     data: object
 

@@ -2,8 +2,8 @@
 
 Every byte may be forged. Nothing is unpickled, evaluated or imported; tags, shapes,
 depth, number of values and size of integers are checked; anything else is a
-`ForgedReportError`. Decoded values are fresh built-in objects, so no method of a
-candidate's class ever runs in this process.
+`ForgedReportError`. Decoded values are fresh built-in objects and Fractions, so no method of
+a candidate's class ever runs in this process.
 
 The format is described in `sandbox.image.child` and `sandbox.image.encoder`.
 """
@@ -12,6 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from sandbox.api import CallResult, Raised, Unserializable, Value
@@ -129,7 +130,7 @@ class _Decoder:
 def _decode_scalar(tag: str, operands: list[Any]) -> object:
     try:
         return _SCALARS[tag](*operands)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         raise ForgedReportError(f"not a value of tag {tag!r}") from error
 
 
@@ -156,6 +157,14 @@ def _float(digits: object) -> float:
 
 def _complex(real: object, imaginary: object) -> complex:
     return complex(_float(real), _float(imaginary))
+
+
+def _fraction(numerator: object, denominator: object) -> Fraction:
+    below = _int(denominator)
+    value = Fraction(_int(numerator), below)
+    if value.denominator != below:
+        raise ForgedReportError("a fraction that is not in lowest terms")
+    return value
 
 
 def _str(value: object) -> str:
@@ -215,6 +224,7 @@ _SCALARS: dict[str, Callable[..., object]] = {
     "s": _str,
     "y": _bytes,
     "c": _complex,
+    "q": _fraction,
 }
 
 _CONTAINERS: dict[str, Callable[[list[object]], object]] = {

@@ -1,19 +1,20 @@
 """Writes what a call returned as tagged plain data in JSON.
 
     None ["n"]   bool ["b",0|1]   int ["i",hex]   float ["f",hex|"nan"|"inf"|"-inf"]
-    str ["s",text]   bytes ["y",hex]   complex ["c",float,float]
+    str ["s",text]   bytes ["y",hex]   complex ["c",float,float]   Fraction ["q",hex,hex]
     list ["l",..]   tuple ["t",..]   set ["S",..]   frozenset ["F",..]   dict ["d",key,value,..]
 
 Runs inside the sandbox, in the program's own process: a program can replace it, and
 then lies about nothing but its own results. What Python's own `==` takes for plain data is sent
 as that: a subclass (an enumeration's member, a Counter, a named tuple) as its base, a
-bytearray as bytes, a view of keys as a set. Only methods of the base class are called, so
+bytearray as bytes, a view of keys as a set, a Decimal as the fraction that it is. Only methods of the base class are called, so
 that nothing depends on what a candidate's class says of itself.
 
 The text is written as it is found, without a tree in between, and not by the package
 `json`: its memory would be copied for every program.
 """
 
+import sys
 from _json import encode_basestring as quote  # what `json.dumps` uses for text when it need not be ASCII
 from collections.abc import Iterable
 from itertools import chain
@@ -21,6 +22,7 @@ from typing import Any
 
 MAX_DEPTH = 100
 MAX_NODES = 200_000
+MAX_EXPONENT = 4_000  # of a Decimal: as a fraction it has that many digits
 MAX_INT_BITS = 14_000  # about 4,200 digits: the interpreter prints and parses no longer ones by default
 
 
@@ -64,10 +66,32 @@ class Encoder:
         for base, plain in _PLAIN.items():
             if issubclass(kind, base):
                 return self.encode(plain(value), depth)
-        raise NotPlainError(kind.__name__)
+        return self._encode_rational(value, kind, depth)
+
+    def _encode_rational(self, value: Any, kind: type, depth: int) -> str:
+        """Encode a Decimal or a Fraction; who returns one has imported its module, so it is not done here."""
+        decimal, fractions = sys.modules.get("decimal"), sys.modules.get("fractions")
+        if decimal and issubclass(kind, decimal.Decimal):
+            base = decimal.Decimal
+            if not base.is_finite(value):
+                return self.encode(base.__float__(value), depth)
+            if abs(base.adjusted(value)) > MAX_EXPONENT:
+                raise NotPlainError(f"Decimal of exponent {base.adjusted(value)}")
+            ratio = base.as_integer_ratio(value)
+        elif fractions and issubclass(kind, fractions.Fraction):
+            ratio = fractions.Fraction.as_integer_ratio(value)
+        else:
+            raise NotPlainError(kind.__name__)
+        return f'["q",{",".join([_encode_digits(part, kind) for part in ratio])}]'
 
     def _encode_all(self, tag: str, values: Iterable[Any], depth: int) -> str:
         return f"[{','.join([tag, *[self.encode(value, depth) for value in values]])}]"
+
+
+def _encode_digits(value: object, kind: type) -> str:
+    if type(value) is not int or value.bit_length() > MAX_INT_BITS:
+        raise NotPlainError(f"{kind.__name__} of more than {MAX_INT_BITS} bits")
+    return f'"{value:x}"'
 
 
 def _untyped(value: Any) -> Any:

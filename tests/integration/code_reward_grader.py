@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reward_server.api import CodeReference, Grade, Sample
 from reward_server.rewards.code import CodeReward
@@ -24,9 +24,9 @@ class Grader:
 
 
 @asynccontextmanager
-async def open_grader(limits: Limits, hash_seed: int = 0) -> AsyncIterator[Grader]:
-    """Start a container, and remove it at the end."""
-    sandbox = await open_sandbox(SandboxOptions(slots=1, hash_seed=hash_seed))
+async def open_grader(limits: Limits, options: SandboxOptions | None = None) -> AsyncIterator[Grader]:
+    """Start one container, and remove it at the end."""
+    sandbox = await open_sandbox(replace(options or SandboxOptions(), slots=1))
     try:
         await sandbox.check()
         yield Grader(CodeReward(sandbox, limits=limits))

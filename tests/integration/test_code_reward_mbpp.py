@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from reward_server.api import CodeReference
 from sandbox.api import Limits
+from sandbox.options import SandboxOptions
 from tasks.adapters.mbpp import SLOW_REFERENCES_MS
 from tests.integration.code_reward_grader import Grader, open_grader
 
@@ -29,7 +30,7 @@ HASH_SEEDS = (0, 1)
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", params=HASH_SEEDS)
 async def grade(docker_engine: None, request: pytest.FixtureRequest) -> AsyncIterator[Grader]:
-    async with open_grader(Limits(), hash_seed=request.param) as grader:
+    async with open_grader(Limits(), SandboxOptions(hash_seed=request.param)) as grader:
         yield grader
 
 

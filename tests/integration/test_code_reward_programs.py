@@ -1,4 +1,4 @@
-"""The code reward with the real sandbox: honest programs are right, hostile ones earn nothing."""
+"""The code reward in every backend: honest programs are right, hostile ones earn nothing."""
 
 import json
 from collections.abc import AsyncIterator
@@ -12,9 +12,10 @@ import pytest_asyncio
 from reward_server.api import CodeReference, Verdict
 from reward_server.errors import BadReferenceError
 from sandbox.api import Limits
+from sandbox.options import SandboxOptions
 from tests.integration.code_reward_grader import Grader, open_grader
 
-pytestmark = [pytest.mark.docker, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CASES = Path(__file__).resolve().parents[1] / "cases"
 TESTS = ("assert add(1, 2) == 3", "assert add(100, 23) == 123", "assert add(0, 0) == 0")
@@ -36,8 +37,8 @@ def _reference(row: dict[str, Any]) -> CodeReference:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def grade(docker_engine: None) -> AsyncIterator[Grader]:
-    async with open_grader(LIMITS) as grader:
+async def grade(options: SandboxOptions) -> AsyncIterator[Grader]:
+    async with open_grader(LIMITS, options) as grader:
         yield grader
 
 
@@ -53,14 +54,17 @@ async def test_an_honest_program_gets_its_verdict(row: dict[str, Any], grade: Gr
 @pytest.mark.parametrize(
     "row", _rows("code_hostile.jsonl"), ids=lambda row: f"{row['catalogue_row']} {row['name']}"
 )
-async def test_a_hostile_program_earns_nothing_and_harms_no_one(row: dict[str, Any], grade: Grader) -> None:
+async def test_a_hostile_program_earns_nothing_and_harms_no_one(
+    row: dict[str, Any], grade: Grader, options: SandboxOptions
+) -> None:
+    verdicts = row.get("gvisor_verdicts" if options.runtime else "verdicts", row["verdicts"])
     answer = f"`````python\n{row['source']}`````"
 
     graded = await grade(answer, _reference(row))
     following = await grade(HONEST, ADD)
 
     assert graded.value == 0.0, row["why"]
-    assert graded.verdict.value in row["verdicts"], f"{row['why']}: {graded.explanation}"
+    assert graded.verdict.value in verdicts, f"{row['why']}: {graded.explanation}"
     assert graded.explanation.isprintable()
     assert following.verdict is Verdict.CORRECT, following.explanation
 

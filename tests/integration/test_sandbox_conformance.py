@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.api import Limits, Program, Raised, RunStatus, Sandbox, Unserializable, Value
 from sandbox.opening import open_sandbox
-from sandbox.options import BackendChoice, SandboxOptions
+from sandbox.options import SandboxOptions
 
 CASES = Path(__file__).resolve().parents[1] / "cases" / "sandbox_programs.jsonl"
 PROGRAMS = [json.loads(line) for line in CASES.read_text(encoding="utf-8").splitlines()]
@@ -104,11 +104,11 @@ async def test_equal_programs_see_equal_hashes_random_numbers_and_environment(sa
     assert runs[0].results[0].data[2:] == [{}, ("UTC", "UTC")]
 
 
-async def test_the_host_chooses_the_hash_seed_and_containers_agree_on_it(backend: BackendChoice):
+async def test_the_host_chooses_the_hash_seed_and_containers_agree_on_it(options: SandboxOptions):
     program = Program(source="def f(): return [hash('a'), list({'a', 'b', 'c', 'd'})]", calls=("f()",))
     orders: set[str] = set()
     for seed in (0, 1):
-        box = await open_sandbox(SandboxOptions(slots=2, backend=backend, hash_seed=seed))
+        box = await open_sandbox(dataclasses.replace(options, hash_seed=seed))
         try:
             runs = await asyncio.gather(*(box.run(program, LIMITS) for _ in range(6)))
         finally:

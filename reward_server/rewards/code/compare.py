@@ -3,10 +3,10 @@
 Python's own `==` on plain data, with two exceptions: where the expected value holds a float
 or complex number, the number found there may differ by a tolerance; and NaN equals NaN.
 
-- Numbers compare across int, float and bool (1 == 1.0 == True); a list is never a tuple; a
+- Numbers compare across int, float, bool and Fraction (1 == 1.0 == True); a list is never a tuple; a
   set may be a frozenset.
 - Members of sets and keys of dicts are compared exactly, NaN included.
-- Only exact built-in types pass: an object with an `__eq__` of its own is unequal to all.
+- Only exactly these types pass: an object with an `__eq__` of its own is unequal to all.
 - Recursion follows the expected value, so a candidate's nesting costs nothing.
 """
 
@@ -14,6 +14,7 @@ import cmath
 import reprlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Final
 
 MAX_INT_BITS: Final = 1024
@@ -21,7 +22,7 @@ MAX_SHOWN_CHARS: Final = 160
 _SEQUENCES: Final = frozenset({list, tuple})
 _NESTED: Final = _SEQUENCES | {dict}
 _INEXACT: Final = frozenset({float, complex})
-_NUMBERS: Final = frozenset({bool, int, float, complex})
+_NUMBERS: Final = frozenset({bool, int, float, complex, Fraction})
 _FAMILIES: Final = (
     _NUMBERS,
     frozenset({set, frozenset}),

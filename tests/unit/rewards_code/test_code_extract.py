@@ -36,6 +36,16 @@ def test_the_program_is_found(row: dict[str, str]) -> None:
             "```python\n```\n",
         ),
         *(" ```\n", "f" + " " * 99 + "\n", "import import ", "a'", "f:::", "```~~~"),
+        *(
+            "<code>",
+            "<code ",
+            "<code></code>",
+            "<code>def f\n</code>",
+            ">>> ",
+            ">>>\n",
+            "... x\n",
+            ">>> def f\n",
+        ),
     ],
     ids=repr,
 )
