@@ -1,6 +1,7 @@
 """Pictures of a run, from its files alone: `training.png` and `before_after.png`.
 
-Faint lines are single steps, strong ones the mean of the last ten. Colours are Okabe
+Faint lines are single steps, strong ones the mean of the last ten; diamonds are evaluations on
+held-out prompts, with 95 % intervals. Colours are Okabe
 and Ito's, told apart with any colour vision; a domain keeps its colour in every run.
 """
 
@@ -16,6 +17,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from evals.results import ALL, DomainResult
 from evals.statistics import Interval
 from tasks.api import Domain
+from trainer.held_out import HeldOut, read_curve
 from trainer.records import METRICS_FILE, SUMMARY_FILE, StepRecord, Summary, read_steps, summary_from_json
 from trainer.view import TRAILING_STEPS
 
@@ -26,6 +28,12 @@ _DOMAIN_COLOURS = dict(
     zip(Domain, (_BLUE, _ORANGE, _GREEN, _RED, _PINK, _SKY, _GREY), strict=True),
 )
 _DPI = 130
+_PHASES = (
+    ("rewards", "waiting for rewards", _RED),
+    ("sample", "sampling", _SKY),
+    ("reference", "reference model", _ORANGE),
+    ("update", "updating", _BLUE),
+)
 
 
 def write(run_dir: Path) -> list[Path]:
@@ -36,7 +44,7 @@ def write(run_dir: Path) -> list[Path]:
     """
     figures: dict[str, Figure] = {}
     if records := read_steps(run_dir / METRICS_FILE):
-        figures["training.png"] = training_figure(records)
+        figures["training.png"] = training_figure(records, read_curve(run_dir, steps=records[-1].steps))
     summary_path = run_dir / SUMMARY_FILE
     if summary_path.is_file():
         summary = summary_from_json(summary_path.read_text(encoding="utf-8"))
@@ -49,8 +57,8 @@ def write(run_dir: Path) -> list[Path]:
     return [directory / name for name in figures]
 
 
-def training_figure(records: Sequence[StepRecord]) -> Figure:
-    """Draw six panels over the optimizer steps."""
+def training_figure(records: Sequence[StepRecord], held_out: Sequence[HeldOut] = ()) -> Figure:
+    """Draw six panels over the optimizer steps, with what was measured on held-out prompts."""
     figure = Figure(figsize=(13, 10.5), layout="constrained")
     panels = figure.subplots(3, 2, sharex=True)
     draw: Sequence[Callable[[Axes, Sequence[StepRecord]], None]] = (
@@ -58,6 +66,8 @@ def training_figure(records: Sequence[StepRecord]) -> Figure:
     )  # fmt: skip
     for axes, panel in zip(panels.flat, draw, strict=True):
         panel(axes, records)
+        if panel is _reward:
+            _diamonds(axes, held_out)
         axes.margins(x=0.01)
         axes.grid(alpha=0.25)
         axes.set_axisbelow(True)
@@ -98,12 +108,28 @@ def _reward(axes: Axes, records: Sequence[StepRecord]) -> None:
     _title(axes, "Reward")
 
 
+def _diamonds(axes: Axes, held_out: Sequence[HeldOut]) -> None:
+    """Draw the sampled reward of evaluations over the reward of training."""
+    points = [(point.step, point.results[ALL]) for point in held_out if ALL in point.results]
+    if not points:
+        return
+    steps, results = [step for step, _ in points], [result for _, result in points]
+    rewards = [(result.reward, result.reward_interval) for result in results]
+    means = [mean for mean, _ in rewards]
+    axes.errorbar(
+        steps, means, yerr=_reach(rewards), fmt="D", color=_BLACK, markersize=5, elinewidth=1.1,
+        capsize=3, zorder=3, label="held-out reward",
+    )  # fmt: skip
+    _title(axes, "Reward")
+
+
 def _reward_by_domain(axes: Axes, records: Sequence[StepRecord]) -> None:
     present = {name for record in records for name in record.reward_by_domain}
     for domain in Domain:
         if domain.value in present:
             values = [record.reward_by_domain.get(domain.value, math.nan) for record in records]
-            _curve(axes, records, values, _DOMAIN_COLOURS[domain], domain.value)
+            # Single steps hold a few completions of a domain: seven such lines would hide the means.
+            _curve(axes, records, values, _DOMAIN_COLOURS[domain], domain.value, single_steps=False)
     axes.set(ylabel="reward, mean over graded completions", ylim=(0, 1.02))
     _title(axes, "By domain")
 
@@ -135,15 +161,23 @@ def _kl(axes: Axes, records: Sequence[StepRecord]) -> None:
 
 def _seconds(axes: Axes, records: Sequence[StepRecord]) -> None:
     steps = [record.step for record in records]
-    waits = [record.reward_wait_s for record in records]
-    rest = [max(0.0, record.step_s - record.reward_wait_s) for record in records]
-    axes.bar(steps, waits, width=1.0, color=_RED, label="waiting for rewards")
-    axes.bar(steps, rest, width=1.0, bottom=waits, color=_SKY, label="sampling and updating")
+    base = [0.0] * len(records)
+    for phase, label, colour in _PHASES:
+        heights = [_phase_s(record, phase) for record in records]
+        axes.bar(steps, heights, width=1.0, bottom=base, color=colour, label=label if any(heights) else None)
+        base = [below + height for below, height in zip(base, heights, strict=True)]
+    rest = [max(0.0, record.step_s - below) for record, below in zip(records, base, strict=True)]
+    axes.bar(steps, rest, width=1.0, bottom=base, color=_GREY, label="other")
     # The first step compiles: drawn in full it would flatten all others.
     highest = max((record.step_s for record in records[1:]), default=records[0].step_s)
     axes.set(ylabel="seconds per step", ylim=(0, 1.1 * highest or None))
     compiled = records[0].step_s > 1.1 * highest
     _title(axes, f"Time (first step {records[0].step_s:.0f} s)" if compiled else "Time")
+
+
+def _phase_s(record: StepRecord, phase: str) -> float:
+    """Return the seconds of a phase; records of earlier programs hold those of waiting alone."""
+    return record.seconds.get(phase, record.reward_wait_s if phase == "rewards" else 0.0)
 
 
 def _title(axes: Axes, title: str) -> None:
@@ -166,11 +200,18 @@ def _title(axes: Axes, title: str) -> None:
 
 
 def _curve(
-    axes: Axes, records: Sequence[StepRecord], values: Sequence[float], colour: str, label: str
+    axes: Axes,
+    records: Sequence[StepRecord],
+    values: Sequence[float],
+    colour: str,
+    label: str,
+    *,
+    single_steps: bool = True,
 ) -> None:
     steps = [record.step for record in records]
     alone = len(steps) == 1  # a line through one point shows nothing
-    axes.plot(steps, values, color=colour, alpha=0.2, linewidth=0.7)
+    if single_steps:
+        axes.plot(steps, values, color=colour, alpha=0.2, linewidth=0.7)
     axes.plot(
         steps, _smooth(values), color=colour, linewidth=2, marker="o" if alone else "", label=label or None
     )
@@ -193,6 +234,14 @@ def _accuracies(results: Sequence[DomainResult]) -> list[tuple[float, Interval]]
     return [(result.greedy_accuracy, result.greedy_accuracy_interval) for result in results]
 
 
+def _reach(estimates: Sequence[tuple[float, Interval]]) -> tuple[list[float], list[float]]:
+    """Return how far intervals reach below and above their means."""
+    return (
+        [max(0.0, mean - interval.low) for mean, interval in estimates],
+        [max(0.0, interval.high - mean) for mean, interval in estimates],
+    )
+
+
 def _bars(
     axes: Axes,
     domains: Sequence[str],
@@ -206,10 +255,7 @@ def _bars(
     ):
         places = [place + offset for place in range(len(domains))]
         means = [mean for mean, _ in bars]
-        reach = (
-            [max(0.0, mean - interval.low) for mean, interval in bars],
-            [max(0.0, interval.high - mean) for mean, interval in bars],
-        )
+        reach = _reach(bars)
         axes.bar(places, means, width=width, color=colour, label=label)
         axes.errorbar(places, means, yerr=reach, fmt="none", ecolor=_BLACK, elinewidth=1.1, capsize=3)
     axes.set_xticks(range(len(domains)), domains, rotation=30 if len(domains) > 4 else 0)
