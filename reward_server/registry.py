@@ -135,7 +135,8 @@ def with_extras(factories: Mapping[str, Factory], extras: Iterable[EntryPoint]) 
         try:
             table[extra.name] = extra.load()
         except (ImportError, AttributeError) as error:
-            raise ConfigurationError(f"reward {extra.name!r}: {extra.value!r} cannot be loaded: {error}") from error
+            message = f"reward {extra.name!r}: {extra.value!r} cannot be loaded: {error}"
+            raise ConfigurationError(message) from error
     return table
 
 

@@ -7,8 +7,8 @@
 Runs inside the sandbox, in the program's own process: a program can replace it, and
 then lies about nothing but its own results. What Python's own `==` takes for plain data is sent
 as that: a subclass (an enumeration's member, a Counter, a named tuple) as its base, a
-bytearray as bytes, a view of keys as a set, a Decimal as the fraction that it is. Only methods of the base class are called, so
-that nothing depends on what a candidate's class says of itself.
+bytearray as bytes, a view of keys as a set, a Decimal as the fraction that it is. Only methods
+of the base class are called, so that nothing depends on what a candidate's class says of itself.
 
 The text is written as it is found, without a tree in between, and not by the package
 `json`: its memory would be copied for every program.
@@ -66,11 +66,12 @@ class Encoder:
         for base, plain in _PLAIN.items():
             if issubclass(kind, base):
                 return self.encode(plain(value), depth)
-        return self._encode_rational(value, kind, depth)
+        return self._encode_rational(value, depth)
 
-    def _encode_rational(self, value: Any, kind: type, depth: int) -> str:
+    def _encode_rational(self, value: object, depth: int) -> str:
         """Encode a Decimal or a Fraction; who returns one has imported its module, so it is not done here."""
-        decimal, fractions = sys.modules.get("decimal"), sys.modules.get("fractions")
+        kind = type(value)
+        decimal, fractions = (_untyped(sys.modules.get(name)) for name in ("decimal", "fractions"))
         if decimal and issubclass(kind, decimal.Decimal):
             base = decimal.Decimal
             if not base.is_finite(value):

@@ -17,7 +17,7 @@ from sandbox.api import Limits, Program, Run, RunStatus, Sandbox, SandboxError
 
 INFO: Final = RewardInfo(
     name="code",
-    version="1.2.0",
+    version="1.3.0",
     reference=CodeReference,
     measure=Measure.CORRECTNESS,
     cost_class=CostClass.SANDBOX,

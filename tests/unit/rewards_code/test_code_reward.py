@@ -142,7 +142,7 @@ async def test_the_entry_point_of_the_reference_chooses_the_block() -> None:
 def test_the_info_says_what_the_reward_is() -> None:
     info = CodeReward(ScriptedSandbox()).info
 
-    assert (info.name, info.version, info.reference) == ("code", "1.2.0", CodeReference)
+    assert (info.name, info.version, info.reference) == ("code", "1.3.0", CodeReference)
     assert (info.measure, info.cost_class, info.deterministic) == (
         Measure.CORRECTNESS,
         CostClass.SANDBOX,
