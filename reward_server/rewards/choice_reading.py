@@ -8,15 +8,19 @@ that names two options, or a label with another option's text, names none.
 import re
 from dataclasses import dataclass
 
-from reward_server.rewards.folding import plain
+from reward_server.rewards.folding import composed, plain
 from reward_server.rewards.option_text import KEYS, folded_key
-from reward_server.rewards.wrapping import LONGEST_ANSWER, candidates, layers
+from reward_server.rewards.wrapping import LONGEST_ANSWER, MOST_INVISIBLE, candidates, layers
 
 _OPENERS = "([{"
 _CLOSERS = ")]}"
 _AFTER_LABEL = ".:;,|"
 _DASH = "-"
 _WORD = re.compile(r"[^\W_]+")
+# Said again on a line of its own; more lines are an essay.
+_MOST_LINES = 3
+# What the article "A" never stands before, and the label "A" may.
+_NO_ARTICLE_BEFORE = re.compile(r"[aio]|e(?!u)|(?:the|their|its|his|her|some|both) |[A-Z]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +48,7 @@ Reading = Named | Unclear | Absent
 def options_of(labels: tuple[str, ...], texts: tuple[str, ...]) -> "Options":
     """Prepare one question's options; `texts[i]` belongs to `labels[i]`."""
     longest_answer = max(LONGEST_ANSWER, 2 * max(map(len, texts)))
-    texts = tuple(map(plain, texts))
+    texts = tuple(map(_folded, texts))
     return Options(
         labels=labels,
         keys=tuple(tuple(map(key, texts)) for key in KEYS),
@@ -68,16 +72,29 @@ class Options:
 
     def read(self, answer: str) -> Reading:
         """Say which option `answer` names."""
-        text = plain(answer)
-        if len(text) > self.longest_answer:
+        too_long = len(answer) > self.longest_answer + MOST_INVISIBLE
+        if too_long or len(text := plain(answer)) > self.longest_answer:
             return Absent()
+        text = composed(text)
+        return self._read_field(text) or self._read_lines(answer) or self._mentioned(text)
+
+    def _read_lines(self, answer: str) -> Named | None:
+        """Read an answer that is given two or three times, each on its own line."""
+        lines = [line for line in answer.splitlines() if line.strip()]
+        if not 2 <= len(lines) <= _MOST_LINES:
+            return None
+        named = [reading for line in lines if isinstance(reading := self._read_field(_folded(line)), Named)]
+        common = tuple(label for label in self.labels if all(label in one.labels for one in named))
+        return Named(labels=common) if len(named) == len(lines) and common else None
+
+    def _read_field(self, text: str) -> Reading | None:
         for layer in candidates(text):
             if (label := _equal_label(self.labels, layer)) is not None:
                 return Named(labels=(label,))
         for layer in candidates(text):
             if len(layer) <= self.longest_layer and (reading := self._read_layer(layer)) is not None:
                 return reading
-        return self._mentioned(text)
+        return None
 
     def _read_layer(self, text: str) -> Reading | None:
         """Read one layer of an answer, known not to be a bare label; None when it names nothing."""
@@ -123,16 +140,20 @@ class Options:
         bare = text.lstrip(_OPENERS)
         for label in self.labels:
             after = bare[len(label) :]
-            if bare[: len(label)].casefold() != label.casefold() or not after or _continues_word(after):
+            if bare[: len(label)].casefold() != label.casefold() or _continues_word(after):
                 continue
             rest = after.lstrip()
-            marked = bare != text or rest[0] in _CLOSERS + _AFTER_LABEL + _DASH
+            marked = bare != text or rest[:1] in _CLOSERS + _AFTER_LABEL + _DASH
             rest = _without_dash(rest.lstrip(_CLOSERS).lstrip(_AFTER_LABEL).strip())
             if not rest or self._has_text(label, rest):
                 return Named(labels=(label,))
-            if marked:
+            if marked or self._is_no_article(bare, rest):
                 return Unclear(reason=f"the text after label {label} is not the text of option {label}")
         return None
+
+    def _is_no_article(self, text: str, rest: str) -> bool:
+        """Tell whether "A" before another option's text can only be the label: "A owl", "A The owl"."""
+        return text[0] == "A" and bool(_NO_ARTICLE_BEFORE.match(rest) and self._with_text(rest, levels=2))
 
     def _label_last(self, text: str) -> Reading | None:
         """Read "owl (B)", "owl - B", "owl, B"."""
@@ -157,7 +178,7 @@ def _equal_label(labels: tuple[str, ...], text: str) -> str | None:
 
 def _continues_word(after: str) -> bool:
     """Tell whether the character after a label makes it part of a longer word or symbol."""
-    return not (after[0].isspace() or after[0] in _CLOSERS + _AFTER_LABEL + _DASH)
+    return bool(after) and not (after[0].isspace() or after[0] in _CLOSERS + _AFTER_LABEL + _DASH)
 
 
 def _without_dash(text: str) -> str:
@@ -167,3 +188,7 @@ def _without_dash(text: str) -> str:
 
 def _join(labels: tuple[str, ...]) -> str:
     return " and ".join(labels)
+
+
+def _folded(text: str) -> str:
+    return composed(plain(text))

@@ -5,6 +5,8 @@ Folding here is deliberately small. Unicode's compatibility forms (NFKC) would t
 and letters of other scripts that look Latin stay what they are.
 """
 
+import re
+import unicodedata
 from itertools import chain
 
 # Controls, spaces, format characters, and letters or symbols without ink (combining
@@ -27,10 +29,27 @@ _DASHES = dict.fromkeys((0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2015, 0x2212)
 _WITHOUT_INK = {point: None for point in _INVISIBLE_POINTS if not chr(point).isspace()}
 _PLAIN = {**_WITHOUT_INK, **_FULL_WIDTH, **_QUOTES, **_DASHES}
 
+# `str.strip` compares every character with the whole list; a set of ranges is ten times as fast.
+_INVISIBLE_SET = "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in _INVISIBLE_RANGES)
+_INVISIBLE_RUN = re.compile(f"[{_INVISIBLE_SET}]*")
+# A letter and its accents. Canonical ordering of a long run of accents is quadratic, hence four.
+_ACCENTED = re.compile(r"[^\W\d_][\u0300-\u036f]{1,4}")
+
 
 def strip_invisible(text: str) -> str:
     """Cut what draws nothing from both ends; empty when nothing of `text` can be seen."""
-    return text.strip(INVISIBLE)
+    text = text.strip()
+    if text.isascii() and text[:1].isprintable() and text[-1:].isprintable():
+        return text
+    rest = text[_end_of_invisible(text) :]
+    return rest[: len(rest) - _end_of_invisible(rest[::-1])]
+
+
+def composed(text: str) -> str:
+    """Put accents into their letters, however they were typed: canonical equivalence, nothing wider."""
+    if text.isascii():
+        return text
+    return _ACCENTED.sub(lambda found: unicodedata.normalize("NFC", found[0]), text)
 
 
 def plain(text: str) -> str:
@@ -38,3 +57,8 @@ def plain(text: str) -> str:
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
     return " ".join(text.translate(_PLAIN).split())
+
+
+def _end_of_invisible(text: str) -> int:
+    found = _INVISIBLE_RUN.match(text)
+    return found.end() if found else 0

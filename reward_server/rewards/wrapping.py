@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 # Characters; a longer field holds an essay, not a short answer.
 LONGEST_ANSWER = 2_000
+# Characters on top of these that folding may drop: spaces and what draws nothing.
+MOST_INVISIBLE = 20_000
 
 # More layers than any honest answer wears; bounds the work on hostile nesting.
 _MOST_LAYERS = 8
@@ -19,19 +21,21 @@ _PAIRS = (
     ("**", "**"), ("__", "__"), ("*", "*"), ("_", "_"), ("`", "`"), ('"', '"'), ("'", "'"),
     ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("(", ")"), ("[", "]"), ("{", "}"),
     ("\\boxed{", "}"), ("\\fbox{", "}"), ("\\text{", "}"), ("\\textbf{", "}"), ("\\mathrm{", "}"),
-    ("\\mathbf{", "}"), ("<b>", "</b>"), ("<strong>", "</strong>"),
+    ("\\mathbf{", "}"), ("<b>", "</b>"), ("<strong>", "</strong>"), ("<", ">"),
 )  # fmt: skip
 _LEAD = re.compile(
-    r"(?:(?:so|thus|hence|therefore),? +)?(?:"
+    r"(?:(?:so|thus|hence|therefore),? +|"
     r"(?:(?:the|my|our) )?(?:(?:final|correct|best|right|selected|chosen) )*"
     r"(?:answer|ans|option|choice|letter)(?: is)?(?![^\W_])|(?:the )?(?:statement|claim) is(?![^\W_])|"
-    r"i(?: would)? (?:choose|select|pick)(?![^\W_])|it is(?![^\W_])|it's(?![^\W_])|#### |- )[ :]*",
+    r"i(?: would)? (?:choose|select|pick)(?![^\W_])|(?:it|that|this)(?: is|'s)(?![^\W_])|"
+    r"#{1,6} |[-*•] )[ :]*",
     re.IGNORECASE,
 )
 # Marks that may also stand inside an answer, as in "**B.** owl" and "\textbf{(B)}\ owl".
 _MARKS = re.compile(r"\*\*|__|`|\$|\\(?:boxed|fbox|text|textbf|mathrm|mathbf)(?=\{)|\\[ ,;]")
 _TAILS = (" is the correct answer", " is the right answer", " is the answer", " is correct", " is right")
-_END_MARKS = ".,;:!"
+# A tick says nothing more; a cross would take the answer back.
+_END_MARKS = ".,;:!✅✔☑ "
 
 
 def layers(text: str) -> Iterator[str]:

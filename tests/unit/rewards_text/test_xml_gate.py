@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_server.rewards.folding import INVISIBLE
+from reward_server.rewards.folding import INVISIBLE, strip_invisible
 from reward_server.rewards.xml_gate import Open, Shut, open_gate
 
 CASES = Path(__file__).parents[2] / "cases"
@@ -75,3 +75,12 @@ def test_invisible_covers_all_spaces_controls_and_unseen_format_characters() -> 
 
     assert unseen - seen_format_characters <= set(INVISIBLE)
     assert not seen_format_characters & set(INVISIBLE)
+
+
+@given(
+    st.text(
+        alphabet=st.sampled_from([*"a \u00e9\u4e2d\U0001f600", "\u200b", "\u3164", "\U000e01ef"]), max_size=12
+    )
+)
+def test_exactly_the_invisible_is_cut_from_both_ends(text: str) -> None:
+    assert strip_invisible(text) == text.strip(INVISIBLE)
