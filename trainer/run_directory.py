@@ -146,6 +146,12 @@ class RunDirectory:
             lines.writelines(to_json(rollout) + "\n" for rollout in kept)
         return kept
 
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds of training behind the last step on file."""
+        steps = self.read_steps()
+        return steps[-1].elapsed_s if steps else 0.0
+
     def read_steps(self) -> list[StepRecord]:
         return read_steps(self.path / METRICS_FILE)
 

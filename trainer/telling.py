@@ -1,13 +1,10 @@
 """To whom a run tells what happens: its files first, then the terminal and the trackers."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
-import jax
-
 from evals.results import ALL
+from policy.gemma import devices_of
 from policy.sampling import Generator
 from trainer.config import TrainConfig
 from trainer.evaluation import Evaluation
@@ -15,7 +12,7 @@ from trainer.phases import Phases
 from trainer.progress import Progress
 from trainer.records import RolloutRecord, StepRecord
 from trainer.run_directory import RunDirectory
-from trainer.tracking.api import Trackers, open_trackers
+from trainer.tracking.api import Trackers
 from trainer.utilisation import utilisation
 
 
@@ -29,15 +26,21 @@ class Telling:
         progress: Progress,
         phases: Phases,
         trackers: Trackers,
-        measure: Callable[[StepRecord], Mapping[str, float]],
+        derive: Callable[[StepRecord], Mapping[str, float]],
+        compilations: Callable[[], int],
         rollouts_every: int,
     ) -> None:
-        """`measure` returns what a step's record does not hold, by the name of its curve."""
+        """Takes whom to tell, and what a step's record does not hold.
+
+        `derive` returns curves by name that follow from a record and the devices; `compilations`
+        counts the samplers that this process has compiled.
+        """
         self._run = run
         self._progress = progress
         self._phases = phases
         self._trackers = trackers
-        self._measure = measure
+        self._derive = derive
+        self._compilations = compilations
         self._rollouts_every = rollouts_every
 
     def again(self, done: int) -> None:
@@ -48,7 +51,7 @@ class Telling:
         }
         for record in self._run.keep_steps(done):
             self._progress.step(record)
-            self._trackers.step(record, {})
+            self._trackers.step(record, self._derive(record))
             if record.step in texts:
                 self._trackers.rollouts(record.step, texts[record.step])
 
@@ -56,7 +59,8 @@ class Telling:
         """Tells a step that was just made."""
         self._run.append_step(record)
         self._progress.step(record)
-        self._trackers.step(record, self._measure(record))
+        compiled = {"speed/compiled_samplers": float(self._compilations())}
+        self._trackers.step(record, {**self._derive(record), **compiled})
         self._phases.tick()
 
     def rollouts(self, rollouts: Sequence[RolloutRecord]) -> None:
@@ -72,26 +76,24 @@ class Telling:
             self._progress.evaluated(step, evaluation.results[ALL].reward)
 
 
-@contextlib.contextmanager
-def open_telling(
-    config: TrainConfig, *, run: RunDirectory, progress: Progress, phases: Phases, generator: Generator
-) -> Iterator[Telling]:
-    """Opens the trackers of the configuration until the block ends."""
-    kinds = [device.device_kind for device in jax.devices()]
-    utilised = utilisation(generator.model.config, config, kinds)
-
-    def measure(record: StepRecord) -> Mapping[str, float]:
-        compiled = {"speed/compiled_samplers": float(generator.compilations)}
-        return {**compiled, "speed/mfu": utilised(record)} if utilised else compiled
-
-    earlier = run.read_steps()
-    elapsed_s = earlier[-1].elapsed_s if earlier else 0.0
-    with open_trackers(config, run, about=asdict(config), elapsed_s=elapsed_s) as trackers:
-        yield Telling(
-            run=run,
-            progress=progress,
-            phases=phases,
-            trackers=trackers,
-            measure=measure,
-            rollouts_every=config.rollouts_every,
-        )
+def tell(
+    config: TrainConfig,
+    *,
+    run: RunDirectory,
+    progress: Progress,
+    phases: Phases,
+    trackers: Trackers,
+    generator: Generator,
+) -> Telling:
+    """Assembles the telling of a run whose model `generator` samples."""
+    devices = devices_of(generator.model) | set(generator.mesh.devices.flat)
+    utilised = utilisation(generator.model.config, config, [device.device_kind for device in devices])
+    return Telling(
+        run=run,
+        progress=progress,
+        phases=phases,
+        trackers=trackers,
+        derive=lambda record: {"speed/mfu": utilised(record)} if utilised else {},
+        compilations=lambda: generator.compilations,
+        rollouts_every=config.rollouts_every,
+    )

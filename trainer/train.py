@@ -39,8 +39,8 @@ from trainer.report import write_summary
 from trainer.rewards import TooManyFailuresError
 from trainer.run_directory import RunDirectory
 from trainer.steps import StepRecorder
-from trainer.telling import Telling, open_telling
-from trainer.tracking.api import check
+from trainer.telling import Telling, tell
+from trainer.tracking.api import check, open_trackers
 from trainer.tunix_adapter import Models, build_learner, learning_rate_schedule
 from trainer.tunix_learner import Learner, StepResult, StopRequestedError
 
@@ -71,7 +71,7 @@ def train(config: TrainConfig, *, run: RunDirectory, scorer: Scorer, progress: P
     """Runs or resumes the whole workflow and returns its summary.
 
     Raises:
-        ConfigurationError: a tracker that is asked for is not installed.
+        ConfigurationError: a tracker that is asked for is not installed or cannot be used.
         StopRequestedError: the user asked to stop; the run can be resumed.
         reward_client.api.RewardClientError: no rewards; a checkpoint is kept.
         trainer.rewards.TooManyFailuresError: too few rewards; a checkpoint is kept.
@@ -89,18 +89,24 @@ def train(config: TrainConfig, *, run: RunDirectory, scorer: Scorer, progress: P
         mesh=make_mesh(fsdp=config.model.fsdp, tp=config.model.tp),
     )
     data = _prepare_data(setup)
-    models = _prepare_models(setup, data)
-    evaluator = Evaluator(
-        generator=models.generator,
-        examples=data.rows.held_out,
-        template=setup.template,
-        grader=scorer,
-        seed=config.seed,
-        run=run,
-    )
-    with open_telling(
-        config, run=run, progress=progress, phases=setup.phases, generator=models.generator
-    ) as telling:
+    with open_trackers(config, run) as trackers:
+        models = _prepare_models(setup, data)
+        evaluator = Evaluator(
+            generator=models.generator,
+            examples=data.rows.held_out,
+            template=setup.template,
+            grader=scorer,
+            seed=config.seed,
+            run=run,
+        )
+        telling = tell(
+            config,
+            run=run,
+            progress=progress,
+            phases=setup.phases,
+            trackers=trackers,
+            generator=models.generator,
+        )
         before = _evaluate(BEFORE, setup, evaluator)
         telling.evaluation(0, before)
         resumed_from = _grpo(setup, data, models, telling, evaluator)
@@ -254,14 +260,13 @@ def _learner(setup: _Setup, data: _Data, models: Models, on_step: Callable[[Step
 def _recorder(setup: _Setup, telling: Telling) -> StepRecorder:
     config, run = setup.config, setup.run
     schedule = learning_rate_schedule(config.grpo, config.steps)
-    earlier = run.read_steps()
     return StepRecorder(
         config=config,
         prompt_hash=setup.template.hash,
         learning_rate=lambda update: float(np.asarray(schedule(update))),
         show=telling.step,
         keep=telling.rollouts,
-        elapsed_s=earlier[-1].elapsed_s if earlier else 0.0,
+        elapsed_s=run.elapsed_s,
     )
 
 

@@ -7,7 +7,8 @@ resume: the run's own files are the record, and a tracker's copy is made from th
 import contextlib
 import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from dataclasses import asdict
+from typing import Protocol
 
 from evals.results import DomainResult
 from trainer.config import ConfigurationError, TrainConfig
@@ -61,7 +62,7 @@ def check(options: TrackingOptions) -> None:
     Raises:
         ConfigurationError: `tracking.wandb` names a project, and there is no `wandb`.
     """
-    if options.wandb and importlib.util.find_spec("wandb") is None:
+    if options.wandb and not _installed("wandb"):
         raise ConfigurationError(
             f"tracking.wandb={options.wandb!r}: the package is not installed: pip install wandb, or leave "
             "the option out"
@@ -69,23 +70,28 @@ def check(options: TrackingOptions) -> None:
 
 
 @contextlib.contextmanager
-def open_trackers(
-    config: TrainConfig, run: RunDirectory, *, about: Mapping[str, Any], elapsed_s: float
-) -> Iterator[Trackers]:
+def open_trackers(config: TrainConfig, run: RunDirectory) -> Iterator[Trackers]:
     """Opens the trackers of the configuration, for the whole run from its first step on.
 
-    `about` is the configuration as a mapping; `elapsed_s` what the run has taken before now.
+    Raises:
+        ConfigurationError: a tracker cannot be used as this machine is set up.
     """
     with contextlib.ExitStack() as stack:
         trackers: list[Tracker] = []
         if config.tracking.tensorboard:
             from trainer.tracking.tensorboard import TensorBoard  # noqa: PLC0415 - a second to import
 
-            trackers.append(TensorBoard(run.path / "tensorboard", elapsed_s=elapsed_s))
+            trackers.append(TensorBoard(run.path / "tensorboard", elapsed_s=run.elapsed_s))
             stack.callback(trackers[-1].close)
         if config.tracking.wandb:
             from trainer.tracking.weights_and_biases import WeightsAndBiases  # noqa: PLC0415 - optional
 
-            trackers.append(WeightsAndBiases(config.tracking.wandb, run.path, about=about))
+            trackers.append(WeightsAndBiases(config.tracking.wandb, run.path, about=asdict(config)))
             stack.callback(trackers[-1].close)
         yield Trackers(trackers)
+
+
+def _installed(package: str) -> bool:
+    # A folder of that name beside the run, as `wandb` itself makes them, is found too, without a file.
+    spec = importlib.util.find_spec(package)
+    return spec is not None and spec.origin is not None

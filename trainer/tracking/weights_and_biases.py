@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evals.results import DomainResult
+from trainer.config import ConfigurationError
 from trainer.records import RolloutRecord, StepRecord
 from trainer.tracking.curves import evaluation_curves, step_curves
 
@@ -23,16 +24,28 @@ class WeightsAndBiases:
     """Logs one run to a project."""
 
     def __init__(self, project: str, directory: Path, *, about: Mapping[str, Any]) -> None:
+        """Goes on with the run of this directory's name, or begins it; `about` is its configuration.
+
+        Raises:
+            ConfigurationError: nobody is logged in, or the service cannot be reached.
+        """
         # Not in the type checker's environment, nor in any but that of who wants it.
         self._wandb: Any = importlib.import_module("wandb")
-        self._run: Any = self._wandb.init(
-            project=project,
-            id=directory.name,
-            name=directory.name,
-            dir=str(directory),
-            config=dict(about),
-            resume="allow",
-        )
+        try:
+            self._run: Any = self._wandb.init(
+                project=project,
+                id=directory.name,
+                name=directory.name,
+                dir=str(directory),
+                config=dict(about),
+                resume="allow",
+                # The terminal's live view is redrawn twice a second and is no log.
+                settings=self._wandb.Settings(console="off"),
+            )
+        except self._wandb.Error as error:
+            raise ConfigurationError(
+                f"tracking.wandb={project!r}: {error}; or set WANDB_MODE=offline, and `wandb sync` later"
+            ) from error
         # An evaluation comes some steps late, and would be dropped on the axis of steps.
         self._run.define_metric(_EVALUATED_STEP, hidden=True)
         self._run.define_metric("held_out_*", step_metric=_EVALUATED_STEP)
