@@ -87,7 +87,7 @@ def copy_to(model: Gemma3, mesh: jax.sharding.Mesh) -> Gemma3:
         return nnx.merge(graph, jax.device_put(state, nnx.get_named_sharding(state, mesh)))
 
 
-def devices_of(model: Gemma3) -> set[object]:
+def devices_of(model: Gemma3) -> set[Any]:
     """Returns the devices that hold the parameters of `model`."""
     return set().union(*(leaf.devices() for leaf in jax.tree.leaves(nnx.state(model))))
 
