@@ -1,102 +1,17 @@
-"""A Docker Engine of the tests' own, beside the machine's: it may be killed, and it knows gVisor."""
+"""A Docker Engine of the tests' own, where this host can have it."""
 
-import contextlib
-import json
-import os
-import shutil
-import signal
-import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 
-import docker
-
-from sandbox.api import SandboxError
-from sandbox.build import BASE_REPOSITORY, Base, build_image
-from sandbox.docker import LABEL, Engine
-from sandbox.owner import Owner
+from bench import private_engine as engines
+from bench.private_engine import PrivateEngine
 from tests.conftest import missing
 
 
-class PrivateEngine:
-    """A Docker Engine beside the machine's own, without network, in a directory of its own."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._process: subprocess.Popen[bytes] | None = None
-        self.host = f"unix://{directory}/engine.sock"
-
-    def start(self) -> None:
-        runtimes = {"runsc": {"path": shutil.which("runsc"), "runtimeArgs": ["--network=none"]}}
-        configuration = {"runtimes": runtimes if shutil.which("runsc") else {}}
-        (self._directory / "daemon.json").write_text(json.dumps(configuration))
-        for left in ("pid", "exec/containerd/containerd.pid"):  # by one that was killed
-            (self._directory / left).unlink(missing_ok=True)
-        command = [
-            *("dockerd", "--bridge=none", "--iptables=false", "--host", self.host),
-            *(
-                "--config-file",
-                str(self._directory / "daemon.json"),
-                "--pidfile",
-                str(self._directory / "pid"),
-            ),
-            *("--data-root", str(self._directory / "data"), "--exec-root", str(self._directory / "exec")),
-        ]
-        with (self._directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        deadline = time.monotonic() + 60
-        while self._process.poll() is None and time.monotonic() < deadline:
-            with contextlib.suppress(SandboxError):
-                Engine(self.host, Owner.this_process()).facts()
-                return
-            time.sleep(0.1)
-        raise RuntimeError((self._directory / "log").read_text()[-500:])
-
-    def end(self, by: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(by)
-        self._process.wait(60)
-
-    def containers(self) -> list[str]:
-        client = docker.DockerClient(base_url=self.host)
-        try:
-            return [item["Id"] for item in client.api.containers(all=True, filters={"label": LABEL})]
-        finally:
-            client.close()
-
-
-@contextlib.contextmanager
+@contextmanager
 def private_engine() -> Iterator[PrivateEngine]:
-    """Start one that holds the sandbox image, if this host can have it."""
-    if shutil.which("dockerd") is None or os.geteuid() != 0:
-        missing("an engine of the test's own needs dockerd and root")
-    with tempfile.TemporaryDirectory(prefix="assay-engine-") as directory:
-        engine = PrivateEngine(Path(directory))
-        engine.start()
-        try:
-            _copy_base(engine.host)
-            build_image(Engine(engine.host, Owner.this_process()), Base.AUTO, print)
-            yield engine
-        finally:
-            engine.end(signal.SIGTERM)
-            _unmount_all(directory)
-
-
-def _unmount_all(directory: str) -> None:
-    """Unmount what an engine leaves mounted: its own directory always, containers' when it was killed."""
-    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-    for mount in sorted((mount for mount in mounts if mount.startswith(directory)), reverse=True):
-        subprocess.run(["umount", mount], check=True)
-
-
-def _copy_base(host: str) -> None:
-    """Copy what the image is built on, if the machine's engine built its own on Debian packages."""
-    source, target = docker.from_env(), docker.DockerClient(base_url=host, timeout=120)
-    try:
-        for image in source.images.list(BASE_REPOSITORY):
-            target.images.load(image.save(named=True))
-    finally:
-        source.close()
-        target.close()
+    """Start one that holds the sandbox image, or skip."""
+    if reason := engines.why_not():
+        missing(reason)
+    with engines.private_engine() as engine:
+        yield engine
