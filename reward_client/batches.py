@@ -1,6 +1,8 @@
 """Splits samples into calls by count and bytes, and joins the answers one to one. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from reward.v1 import reward_pb2 as pb
 
@@ -14,7 +16,22 @@ MAX_CALL_BYTES = 4 * 1024 * 1024
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
 
-def split(samples: Sequence[Sample]) -> list[pb.ScoreRequest]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """What one call carries: a `reward.v1.ScoreRequest` as bytes, and the ids of its samples."""
+
+    sample_ids: Sequence[str]
+    data: bytes
+
+
+class _Piece(NamedTuple):
+    """One sample, as bytes of a `ScoreRequest` that holds it alone."""
+
+    sample_id: str
+    data: bytes
+
+
+def split(samples: Sequence[Sample]) -> list[Batch]:
     """Write samples into few calls within the limits, in order; a group stays in one call if it fits.
 
     Rewards that compare siblings see those of one call.
@@ -22,65 +39,74 @@ def split(samples: Sequence[Sample]) -> list[pb.ScoreRequest]:
     Raises:
         RewardRequestError: an id is empty or repeated, or one sample is larger than a message may be.
     """
-    requests: list[pb.ScoreRequest] = []
+    calls: list[list[_Piece]] = []
     room, room_bytes = 0, 0
-    for unit in _units(_messages(samples)):
-        size = sum(message.ByteSize() for message in unit)
+    for unit in _units(samples):
+        size = sum(len(piece.data) for piece in unit)
         if not _fits(len(unit), size, room, room_bytes) and _fits(
             len(unit), size, MAX_CALL_SAMPLES, MAX_CALL_BYTES
         ):
             room = 0
-        for message in unit:
-            message_size = message.ByteSize()
-            if not _fits(1, message_size, room, room_bytes):
-                requests.append(pb.ScoreRequest())
+        for piece in unit:
+            if not _fits(1, len(piece.data), room, room_bytes):
+                calls.append([])
                 room, room_bytes = MAX_CALL_SAMPLES, MAX_CALL_BYTES
-            requests[-1].samples.append(message)
+            calls[-1].append(piece)
             room -= 1
-            room_bytes -= message_size
-    return requests
+            room_bytes -= len(piece.data)
+    return [_batch(pieces) for pieces in calls]
+
+
+def _batch(pieces: Sequence[_Piece]) -> Batch:
+    # Messages of protobuf that are put one after the other are one: repeated fields go on.
+    return Batch(
+        sample_ids=[piece.sample_id for piece in pieces], data=b"".join(piece.data for piece in pieces)
+    )
 
 
 def _fits(count: int, size: int, room: int, room_bytes: int) -> bool:
     return count <= room and size <= room_bytes
 
 
-def _messages(samples: Sequence[Sample]) -> Iterator[pb.Sample]:
-    """Write samples, each of which could be sent."""
+def _units(samples: Sequence[Sample]) -> Iterable[list[_Piece]]:
+    """Put groups together, by their first sample's place; a sample without a group is alone."""
+    units: dict[str | int, list[_Piece]] = {}
     seen: set[str] = set()
     for index, sample in enumerate(samples):
-        if not sample.sample_id or sample.sample_id in seen:
-            fault = "is repeated" if sample.sample_id else "is empty"
-            raise RewardRequestError(f"samples[{index}].sample_id={sample.sample_id!r} {fault}")
-        seen.add(sample.sample_id)
-        message = write_sample(sample)
-        if message.ByteSize() > MAX_MESSAGE_BYTES:
-            raise RewardRequestError(
-                f"samples[{index}] ({sample.sample_id!r}) has {message.ByteSize()} bytes, "
-                f"one message holds at most {MAX_MESSAGE_BYTES} (64 MiB)"
-            )
-        yield message
-
-
-def _units(messages: Iterable[pb.Sample]) -> Iterable[list[pb.Sample]]:
-    """Put groups together, by their first sample's place; a sample without a group is alone."""
-    units: dict[str | int, list[pb.Sample]] = {}
-    for index, message in enumerate(messages):
-        units.setdefault(message.group_id or index, []).append(message)
+        sample_id = sample.sample_id
+        if not sample_id or sample_id in seen:
+            fault = "is repeated" if sample_id else "is empty"
+            raise RewardRequestError(f"samples[{index}].sample_id={sample_id!r} {fault}")
+        seen.add(sample_id)
+        piece = _Piece(sample_id, _written(index, sample))
+        units.setdefault(sample.group_id or index, []).append(piece)
     return units.values()
 
 
-def join(request: pb.ScoreRequest, response: pb.ScoreResponse) -> list[Outcome]:
-    """Read the outcomes of one call, in the order of its samples.
+def _written(index: int, sample: Sample) -> bytes:
+    """Write a sample that can be sent."""
+    request = pb.ScoreRequest()
+    message = write_sample(sample, request.samples.add())
+    data = request.SerializeToString()
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise RewardRequestError(
+            f"samples[{index}] ({sample.sample_id!r}) has {message.ByteSize()} bytes, "
+            f"one message holds at most {MAX_MESSAGE_BYTES} (64 MiB)"
+        )
+    return data
+
+
+def join(sent: Sequence[str], response: pb.ScoreResponse) -> list[Outcome]:
+    """Read the outcomes of the call that carried the samples of these ids, in their order.
 
     Raises:
         RewardClientError: outcomes and samples do not match one to one, in order.
     """
-    sent = [sample.sample_id for sample in request.samples]
-    got = [outcome.sample_id for outcome in response.outcomes]
+    outcomes = [read_outcome(outcome) for outcome in response.outcomes]
+    got = [outcome.sample_id for outcome in outcomes]
     if sent != got:
         raise RewardClientError(f"the server broke the contract: {_difference(sent, got)}")
-    return [read_outcome(outcome) for outcome in response.outcomes]
+    return outcomes
 
 
 def _difference(sent: Sequence[str], got: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from reward.v1 import reward_pb2 as pb
 
 from reward_client.addresses import target_of
 from reward_client.api import Outcome, Priority, RewardInfo, RewardUnavailableError, Sample
-from reward_client.batches import MAX_MESSAGE_BYTES, in_order, join, split
+from reward_client.batches import MAX_MESSAGE_BYTES, Batch, in_order, join, split
 from reward_client.pacing import Window
 from reward_client.retries import OnRetry, Retry, log_retry, pushback_s, refuse, service_config, wait_s
 from reward_client.security import Security
@@ -59,9 +59,8 @@ class AsyncRewardClient:
         self._metadata = (*security.metadata(), (PRIORITY_KEY, priority.value))
         self._channel = _channel(self._target, security.credentials())
         self._window = Window()
-        self._score: _Rpc[pb.ScoreRequest, pb.ScoreResponse] = self._channel.unary_unary(
+        self._score: _Rpc[bytes, pb.ScoreResponse] = self._channel.unary_unary(
             f"/{SERVICE}/Score",
-            request_serializer=pb.ScoreRequest.SerializeToString,
             response_deserializer=pb.ScoreResponse.FromString,
         )
         self._list: _Rpc[pb.ListRewardsRequest, pb.ListRewardsResponse] = self._channel.unary_unary(
@@ -87,11 +86,11 @@ class AsyncRewardClient:
             RewardClientError: a server answered with something else than outcomes.
         """
         deadline = time.monotonic() + timeout_s
-        requests = split(samples)
+        batches = split(samples)
         metadata = self._metadata if traceparent is None else (*self._metadata, ("traceparent", traceparent))
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._send(request, deadline, metadata)) for request in requests]
+                tasks = [group.create_task(self._send(batch, deadline, metadata)) for batch in batches]
         except ExceptionGroup as errors:
             # The first call that fails ends the others; its error is the one to act on.
             raise errors.exceptions[0] from errors
@@ -127,8 +126,8 @@ class AsyncRewardClient:
     ) -> None:
         await self.close()
 
-    async def _send(self, request: pb.ScoreRequest, deadline: float, metadata: Metadata) -> list[Outcome]:
-        return join(request, await self._call(self._score, request, deadline, metadata))
+    async def _send(self, batch: Batch, deadline: float, metadata: Metadata) -> list[Outcome]:
+        return join(batch.sample_ids, await self._call(self._score, batch.data, deadline, metadata))
 
     async def _call(self, rpc: _Rpc[_SentT, _T], request: _SentT, deadline: float, metadata: Metadata) -> _T:
         """Send one call until it is answered, refused for good, or out of time."""

@@ -1,5 +1,8 @@
 """Plain values to protobuf and back; pure. Protobuf objects stop here and in `client`."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from reward.v1 import reward_pb2 as pb
 
@@ -20,31 +23,41 @@ from reward_client.api import (
 )
 
 
-def write_sample(sample: Sample) -> pb.Sample:
-    """Write one sample; what is no UTF-8 in its completion is sent as U+FFFD.
+def _words(enum: EnumTypeWrapper) -> Mapping[int, str]:
+    return MappingProxyType({number: name for name, number in enum.items() if number})
 
-    The completion is a model's raw text, and one bad token must not cost a batch its rewards.
+
+# Asking an enum itself costs more than the rest of an outcome.
+_VERDICTS, _FAILURES = _words(pb.Verdict), _words(pb.FailureKind)
+_COSTS = _words(pb.RewardInfo.CostClass)
+
+
+def write_sample(sample: Sample, message: pb.Sample | None = None) -> pb.Sample:
+    """Write one sample, into `message` where one is given.
+
+    What is no UTF-8 in its completion is sent as U+FFFD: it is a model's raw text, and one bad
+    token must not cost a batch its rewards.
 
     Raises:
         RewardRequestError: another text of the sample holds a lone surrogate: a defect of the data.
     """
+    message = pb.Sample() if message is None else message
     try:
-        return _message(sample)
+        _fill(message, sample)
     except UnicodeEncodeError as error:
         raise RewardRequestError(f"sample {sample.sample_id!r} is no UTF-8: {error}") from error
-
-
-def _message(sample: Sample) -> pb.Sample:
-    message = pb.Sample(
-        sample_id=sample.sample_id,
-        reward=sample.reward,
-        prompt=sample.prompt,
-        completion=_utf8(sample.completion),
-        group_id=sample.group_id,
-        metadata=sample.metadata,
-    )
-    _write_reference(sample.reference, message)
     return message
+
+
+def _fill(message: pb.Sample, sample: Sample) -> None:
+    message.sample_id = sample.sample_id
+    message.reward = sample.reward
+    message.prompt = sample.prompt
+    message.completion = _utf8(sample.completion)
+    message.group_id = sample.group_id
+    if sample.metadata:  # a map costs more than all other fields, even to be left empty
+        message.metadata.update(sample.metadata)
+    _write_reference(sample.reference, message)
 
 
 def _utf8(text: str) -> str:
@@ -60,18 +73,20 @@ def _write_reference(reference: Reference, message: pb.Sample) -> None:
             message.math.SetInParent()
             message.math.answer = reference.answer
         case CodeReference():
-            message.code.SetInParent()
-            message.code.tests.extend(reference.tests)
-            message.code.setup = reference.setup
-            message.code.imports.extend(reference.imports)
-            message.code.entry_point = reference.entry_point
-            message.code.hidden_tests.extend(reference.hidden_tests)
-            message.code.reference_cpu_ms = reference.reference_cpu_ms
+            code = message.code
+            code.SetInParent()
+            code.tests.extend(reference.tests)
+            code.setup = reference.setup
+            code.imports.extend(reference.imports)
+            code.entry_point = reference.entry_point
+            code.hidden_tests.extend(reference.hidden_tests)
+            code.reference_cpu_ms = reference.reference_cpu_ms
         case ChoiceReference():
-            message.choice.SetInParent()
-            message.choice.labels.extend(reference.labels)
-            message.choice.texts.extend(reference.texts)
-            message.choice.correct_label = reference.correct_label
+            choice = message.choice
+            choice.SetInParent()
+            choice.labels.extend(reference.labels)
+            choice.texts.extend(reference.texts)
+            choice.correct_label = reference.correct_label
         case BooleanReference():
             message.boolean.SetInParent()
             message.boolean.value = reference.value
@@ -136,24 +151,26 @@ def read_outcome(message: pb.Outcome) -> Outcome:
     result: Score | Failure
     match message.WhichOneof("result"):
         case "score":
+            score = message.score
             result = Score(
-                value=message.score.value,
-                components=dict(message.score.components),
-                verdict=_word(pb.Verdict, message.score.verdict),
-                explanation=message.score.explanation,
+                value=score.value,
+                components=dict(score.components.items()),
+                verdict=_word(_VERDICTS, score.verdict),
+                explanation=score.explanation,
             )
         case "failure":
-            kind = _word(pb.FailureKind, message.failure.kind)
+            kind = _word(_FAILURES, message.failure.kind)
             result = Failure(kind=kind, message=message.failure.message)
         case _:
             raise RewardClientError(f"the outcome of {message.sample_id!r} is neither score nor failure")
+    timing = message.timing
     return Outcome(
         sample_id=message.sample_id,
         result=result,
         reward_version=message.reward_version,
         cached=message.cached,
-        queue_ms=message.timing.queue_ms,
-        grade_ms=message.timing.grade_ms,
+        queue_ms=timing.queue_ms,
+        grade_ms=timing.grade_ms,
     )
 
 
@@ -170,12 +187,13 @@ def read_reward(message: pb.RewardInfo) -> RewardInfo:
         maximum=message.maximum,
         reference=message.reference,
         deterministic=message.deterministic,
-        cost_class=_word(pb.RewardInfo.CostClass, message.cost_class),
+        cost_class=_word(_COSTS, message.cost_class),
     )
 
 
-def _word(words: EnumTypeWrapper, number: int) -> str:
+def _word(words: Mapping[int, str], number: int) -> str:
     """Return the contract's name of an enum value; 0 is "unspecified" in all of them."""
-    if number == 0 or number not in words.values():
+    word = words.get(number)
+    if word is None:
         raise RewardClientError(f"the server uses a word unknown to this client: value {number}; update it")
-    return words.Name(number)
+    return word

@@ -19,12 +19,11 @@ _MACHINE_DEPENDENT = frozenset({Verdict.TIME_LIMIT, Verdict.MEMORY_LIMIT, Verdic
 
 def key_of(sample: Sample, reward_version: str) -> Key:
     """Digest what the score of a sample depends on."""
-    digest = hashlib.blake2b(digest_size=16)
-    for part in (sample.reward, reward_version, sample.prompt, sample.completion, repr(sample.reference)):
-        data = part.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(8, "big"))
-        digest.update(data)
-    return digest.digest()
+    reference = repr(sample.reference)
+    parts = (sample.reward, reward_version, sample.prompt, sample.completion, reference)
+    # The lengths come first, so that no two lists of parts have the same text.
+    text = f"{[len(part) for part in parts]}{''.join(parts)}"
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def may_keep(verdict: Verdict) -> bool:

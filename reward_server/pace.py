@@ -64,6 +64,9 @@ class Turnstile:
         self._short -= 1
         self._short_seen = time.perf_counter()
 
+    def became_long(self) -> None:
+        self._short -= 1
+
     async def _breathe(self) -> None:
         began = time.perf_counter()
         if not self._short and began - self._short_seen > SHORT_CALLS_STAY_S:
@@ -91,8 +94,12 @@ class Pace:
 
     async def rest(self) -> None:
         """Let others work, then start a slice of the long calls' turn."""
-        self.pause()
-        self._long = True
+        if self._long:
+            self.pause()
+        else:
+            # No sign that short calls are about: batches alone must not wait for them.
+            self._long, self._working = True, False
+            self._turnstile.became_long()
         await self._turnstile.enter(self.caller)
         self._working = True
         self._slice_ends = time.perf_counter() + SLICE_S

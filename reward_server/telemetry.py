@@ -68,7 +68,7 @@ class Tally:
         """Count a sample, and keep the metadata pairs that all samples share, e.g. run and step."""
         if self._samples == 0:
             self._metadata = dict(islice(sample.metadata.items(), MAX_METADATA_PAIRS))
-        elif self._metadata:
+        elif self._metadata and self._metadata != sample.metadata:
             pairs = self._metadata.items()
             self._metadata = {key: value for key, value in pairs if sample.metadata.get(key) == value}
         self._samples += 1

@@ -29,6 +29,7 @@ from reward_server.registry import Entry
 # One or two sentences; a reward may quote more than that of what a model wrote.
 MAX_TEXT_CHARS = 2_000
 
+_NO_METADATA: Mapping[str, str] = MappingProxyType({})
 # Looked up by name: protobuf's enums are plain integers at run time.
 _VERDICTS: Mapping[Verdict, pb.Verdict] = MappingProxyType(
     {each: getattr(pb, each.value) for each in Verdict}
@@ -50,23 +51,31 @@ REFERENCES: Mapping[str, type[Reference]] = MappingProxyType(
         "text": TextReference,
     }
 )
+
+
+def _code(code: pb.CodeReference) -> CodeReference:
+    return CodeReference(
+        tests=tuple(code.tests),
+        setup=code.setup,
+        imports=tuple(code.imports),
+        entry_point=code.entry_point,
+        hidden_tests=tuple(code.hidden_tests),
+        reference_cpu_ms=code.reference_cpu_ms,
+    )
+
+
+def _choice(choice: pb.ChoiceReference) -> ChoiceReference:
+    return ChoiceReference(
+        labels=tuple(choice.labels), texts=tuple(choice.texts), correct_label=choice.correct_label
+    )
+
+
 _REFERENCE_FIELDS = MappingProxyType({kind: name for name, kind in REFERENCES.items()})
 _READERS: Mapping[str, Callable[[pb.Sample], Reference]] = MappingProxyType(
     {
         "math": lambda sample: MathReference(answer=sample.math.answer),
-        "code": lambda sample: CodeReference(
-            tests=tuple(sample.code.tests),
-            setup=sample.code.setup,
-            imports=tuple(sample.code.imports),
-            entry_point=sample.code.entry_point,
-            hidden_tests=tuple(sample.code.hidden_tests),
-            reference_cpu_ms=sample.code.reference_cpu_ms,
-        ),
-        "choice": lambda sample: ChoiceReference(
-            labels=tuple(sample.choice.labels),
-            texts=tuple(sample.choice.texts),
-            correct_label=sample.choice.correct_label,
-        ),
+        "code": lambda sample: _code(sample.code),
+        "choice": lambda sample: _choice(sample.choice),
         "boolean": lambda sample: BooleanReference(value=sample.boolean.value),
         "text": lambda sample: TextReference(reference=sample.text.reference, source=sample.text.source),
     }
@@ -83,7 +92,7 @@ def read_sample(sample: pb.Sample) -> Sample:
         completion=sample.completion,
         reference=None if which is None else _READERS[which](sample),
         group_id=sample.group_id,
-        metadata=dict(sample.metadata),
+        metadata=dict(sample.metadata.items()) if sample.metadata else _NO_METADATA,
     )
 
 
@@ -92,14 +101,18 @@ def write_outcome(outcome: Outcome, message: pb.Outcome) -> None:
     message.sample_id = outcome.sample_id
     message.reward_version = outcome.reward_version
     message.cached = outcome.cached
-    message.timing.queue_ms = outcome.queue_ms
-    message.timing.grade_ms = outcome.grade_ms
+    timing = message.timing
+    timing.queue_ms = outcome.queue_ms
+    timing.grade_ms = outcome.grade_ms
     result = outcome.result
     if isinstance(result, Score):
-        message.score.value = result.value
-        message.score.components.update(result.components)
-        message.score.verdict = _VERDICTS[result.verdict]
-        message.score.explanation = _for_people(result.explanation)
+        score = message.score
+        score.value = result.value
+        score.verdict = _VERDICTS[result.verdict]
+        score.explanation = _for_people(result.explanation)
+        components = score.components
+        for name, value in result.components.items():
+            components[name] = value
     else:
         message.failure.kind = _FAILURES[result.kind]
         message.failure.message = _for_people(result.message)

@@ -34,6 +34,16 @@ def sample(sample_id: str, completion: str = "c", reference: Reference | None = 
     )
 
 
+def sent_by(samples: list[Sample]) -> list[pb.ScoreRequest]:
+    """The calls, as a server reads them."""
+    batches = split(samples)
+    requests = [pb.ScoreRequest.FromString(batch.data) for batch in batches]
+    assert [[each.sample_id for each in request.samples] for request in requests] == [
+        list(batch.sample_ids) for batch in batches
+    ]
+    return requests
+
+
 def outcome(sample_id: str) -> pb.Outcome:
     return pb.Outcome(sample_id=sample_id, score=pb.Score(value=1.0, verdict=pb.CORRECT))
 
@@ -42,7 +52,7 @@ def outcome(sample_id: str) -> pb.Outcome:
 def test_calls_keep_the_order_and_the_limits(sizes: list[int]) -> None:
     samples = [sample(str(index), "x" * size) for index, size in enumerate(sizes)]
 
-    requests = split(samples)
+    requests = sent_by(samples)
 
     sent = [message.sample_id for request in requests for message in request.samples]
     assert sent == [each.sample_id for each in samples]
@@ -53,7 +63,7 @@ def test_calls_keep_the_order_and_the_limits(sizes: list[int]) -> None:
 
 
 def test_calls_are_as_few_as_the_count_allows() -> None:
-    requests = split([sample(str(n)) for n in range(2 * MAX_CALL_SAMPLES + 1)])
+    requests = sent_by([sample(str(n)) for n in range(2 * MAX_CALL_SAMPLES + 1)])
 
     assert [len(request.samples) for request in requests] == [MAX_CALL_SAMPLES, MAX_CALL_SAMPLES, 1]
 
@@ -70,25 +80,25 @@ def calls_of(group: str, requests: list[pb.ScoreRequest]) -> int:
 def test_a_group_is_never_torn_apart(groups: list[str]) -> None:
     samples = grouped(groups)
 
-    requests = split(samples)
+    requests = sent_by(samples)
 
     sent = [message.sample_id for request in requests for message in request.samples]
     assert sorted(sent) == sorted(each.sample_id for each in samples)
     for group in set(groups) - {""}:
         assert calls_of(group, requests) == 1 or groups.count(group) > MAX_CALL_SAMPLES
     assert all(len(request.samples) <= MAX_CALL_SAMPLES for request in requests)
-    parts = [join(each, answered(each)) for each in requests]
+    parts = [join([one.sample_id for one in each.samples], answered(each)) for each in requests]
     assert [each.sample_id for each in in_order(samples, parts)] == [each.sample_id for each in samples]
 
 
 def test_a_group_at_the_edge_of_a_call_moves_to_the_next_one_whole() -> None:
-    requests = split(grouped(["a"] * 250 + ["b"] * 8))
+    requests = sent_by(grouped(["a"] * 250 + ["b"] * 8))
 
     assert [len(request.samples) for request in requests] == [250, 8]
 
 
 def test_a_group_larger_than_a_call_is_split_like_any_samples() -> None:
-    requests = split(grouped(["a"] * 600))
+    requests = sent_by(grouped(["a"] * 600))
 
     assert [len(request.samples) for request in requests] == [256, 256, 88]
 
@@ -126,11 +136,10 @@ def test_what_no_server_would_take_is_refused_before_it_is_sent(samples: list[Sa
     ],
 )
 def test_outcomes_that_do_not_match_one_to_one_are_refused(got: list[str], said: str) -> None:
-    (request,) = split([sample("a"), sample("b")])
     response = pb.ScoreResponse(outcomes=[outcome(sample_id) for sample_id in got])
 
     with pytest.raises(RewardClientError, match=said):
-        join(request, response)
+        join(["a", "b"], response)
 
 
 def test_a_failure_stays_a_failure() -> None:
