@@ -15,6 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer  # pyright: ignore[reportMissingTypeStubs]
 from grpc_reflection.v1alpha import reflection
 
+from reward_server import collecting
 from reward_server.api import CostClass
 from reward_server.cache import ScoreCache
 from reward_server.config import QueueConfig, ServerConfig
@@ -60,6 +61,7 @@ async def serve(config: ServerConfig, factories: Mapping[str, Factory], tasks: M
             workers=resources.workers,
         ),
     ):
+        collecting.settle()
         if config.address_file is not None:
             write_address(config.address_file, address)
         logger().info("serving", address=address, pid=os.getpid(), **protection(config))

@@ -81,7 +81,7 @@ class RewardService:
             call.tally.received_bytes += len(data)
             with self._turnstile.pace(_caller(context)) as pace:
                 request = _parse(pb.ScoreRequest, data)
-                _check_batch(request.samples)
+                await _check_batch(request.samples, pace)
                 samples = await _read(request.samples, call, pace)
                 outcomes = await self._scorer.score(samples, deadline=deadline, pace=pace)
                 answer = await _write(samples, outcomes, call, pace)
@@ -198,7 +198,7 @@ def _parse(kind: type[_MessageT], data: bytes) -> _MessageT:
         raise RequestError(name, f"the bytes are no {kind.DESCRIPTOR.full_name}: {error}") from error
 
 
-def _check_batch(samples: Sequence[pb.Sample]) -> None:
+async def _check_batch(samples: Sequence[pb.Sample], pace: Pace) -> None:
     """Refuse a batch that is empty, too long, or whose ids are empty or repeated.
 
     Raises:
@@ -212,6 +212,8 @@ def _check_batch(samples: Sequence[pb.Sample]) -> None:
         )
     seen: set[str] = set()
     for index, sample in enumerate(samples):
+        if pace.due():
+            await pace.rest()
         _check_id(sample.sample_id, index, seen)
 
 
