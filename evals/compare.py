@@ -1,6 +1,6 @@
 """Two evaluations of the same prompts, paired: what rose, what fell, and whether it is luck.
 
-A prompt counts when both sides graded it. Its number is the mean over its completions.
+`pairing` says which prompts count. The number of a prompt is the mean over its completions.
 """
 
 from collections import defaultdict
@@ -12,7 +12,8 @@ from statistics import fmean
 import numpy as np
 
 from evals.grade import Graded, main_component
-from evals.paired import bootstrap, detectable_effect, holm, mcnemar_exact, sign_flip
+from evals.paired import LEVEL, bootstrap, detectable_effect, holm, mcnemar_exact, sign_flip
+from evals.pairing import pair
 from evals.results import ALL
 from evals.statistics import TIE, Interval
 from reward_client.api import Score
@@ -69,6 +70,14 @@ class Comparison:
         """Mean after minus mean before."""
         return self.after - self.before
 
+    @property
+    def verdict(self) -> str:
+        """`better` or `worse` where p, adjusted where it is one of several, is below 0.05; else empty."""
+        p_value = self.p_value if self.p_adjusted is None else self.p_adjusted
+        if p_value >= LEVEL or self.difference == 0:
+            return ""
+        return "better" if self.difference > 0 else "worse"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Flip:
@@ -87,9 +96,10 @@ def compare(
 ) -> Mapping[str, Comparison]:
     """Compare by domain, with `all` last; a domain without a common prompt is absent."""
     mine, theirs = _values(before, metric), _values(after, metric)
+    paired = pair(before, after).prompts
     domains: dict[str, set[str]] = defaultdict(set)
-    for item in (*before, *after):
-        if item.example_id in mine and item.example_id in theirs:
+    for item in after:
+        if item.example_id in paired:
             domains[item.domain.value].add(item.example_id)
     if not domains:
         return {}
@@ -115,7 +125,7 @@ def flips(
             completions_before=tuple(by_prompt_before[name]),
             completions_after=tuple(by_prompt_after[name]),
         )
-        for name in sorted(mine.keys() & theirs.keys())
+        for name in sorted(pair(before, after).prompts)
         if abs(theirs[name] - mine[name]) > TIE
     ]
     falls_first = sorted(changed, key=lambda flip: flip.after - flip.before)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from evals.statistics import DRAWS, EXACT_UP_TO, TIE, Interval
 
 _BLOCK_VALUES = 4_000_000  # numbers drawn at once: 32 MB
-_LEVEL = 0.05
+LEVEL = 0.05
 _POWER = 0.8
 
 Differences = NDArray[np.float64]
@@ -65,7 +65,7 @@ def bootstrap(differences: Differences, *, seed: int) -> Interval:
     for rows in _blocks(differences.size):
         drawn = rng.integers(0, differences.size, size=(rows, differences.size))
         means.append(differences[drawn].mean(axis=1))
-    low, high = np.quantile(np.concatenate(means), (_LEVEL / 2, 1 - _LEVEL / 2))
+    low, high = np.quantile(np.concatenate(means), (LEVEL / 2, 1 - LEVEL / 2))
     return Interval(float(low), float(high))
 
 
@@ -89,7 +89,7 @@ def detectable_effect(differences: Differences) -> float | None:
         return None
     standard_error = float(differences.std(ddof=1)) / math.sqrt(differences.size)
     normal = NormalDist()
-    return (normal.inv_cdf(1 - _LEVEL / 2) + normal.inv_cdf(_POWER)) * standard_error
+    return (normal.inv_cdf(1 - LEVEL / 2) + normal.inv_cdf(_POWER)) * standard_error
 
 
 def _blocks(columns: int) -> list[int]:

@@ -19,8 +19,10 @@ from evals.errors import CheckpointError, EvaluationError
 from evals.gates import judge, read_gates, write_junit
 from evals.generations import Generations
 from evals.grade import Graded, grade
+from evals.headline import of_comparison
 from evals.models import Model
 from evals.options import Compare, Run
+from evals.pairing import pair
 from evals.results import ALL, reward_versions, summarise
 from evals.rows import source_of
 from evals.store import (
@@ -41,7 +43,6 @@ from tasks.sources import load
 
 CONNECT_S = 30.0
 STATUS_GATE = 3
-_LEVEL = 0.05
 
 
 def run(options: Run, console: Console) -> int:
@@ -86,16 +87,23 @@ def run_compare(options: Compare, console: Console) -> int:
         metric: compare(graded_before, graded_after, metric=metric, seed=options.seed) for metric in Metric
     }
     rows = compared[options.metric]
+    left_out = pair(graded_before, graded_after).left_out
     if not rows:
-        raise EvaluationError(f"{options.before} and {options.after} have no graded prompt in common")
+        raise EvaluationError(
+            f"{options.before} and {options.after} have no graded prompt in common "
+            f"({dict(left_out)}): compare evaluations of the same questions"
+        )
     changed = flips(graded_before, graded_after, metric=options.metric)
     output = options.output or options.after / "compare"
-    write_comparison(output, compared, changed)
-    console.print(comparison_table(rows, metric=options.metric, before=before, after=after))
+    write_comparison(output, compared, changed, left_out)
+    console.print(
+        comparison_table(rows, metric=options.metric, before=before, after=after, left_out=left_out)
+    )
+    console.print(of_comparison(rows[ALL], metric=options.metric), markup=False, highlight=False)
     if options.flips and changed:
         console.print(flips_table(changed, at_most=options.flips))
     console.print(f"all of it in {output}", markup=False, highlight=False, soft_wrap=True)
-    fell = any(row.difference < 0 and (row.p_adjusted or row.p_value) < _LEVEL for row in rows.values())
+    fell = any(row.verdict == "worse" for row in rows.values())
     return STATUS_GATE if options.fail_on_fall and fell else 0
 
 

@@ -4,7 +4,7 @@ completions.jsonl   what the policy answered; written before grading, so that it
 graded.jsonl        each completion with its score or failure; can be graded again
 results.json        by domain and over all, with everything that fixes the numbers
 samples.parquet     graded.jsonl as a flat table, a row a completion: for pandas, DuckDB and others
-comparison.json     of `compare`: by metric and domain
+comparison.json     of `compare`: by metric and domain, and the prompts without a pair
 flips.jsonl         of `compare`: prompts whose accuracy changed, with both sides' completions
 """
 
@@ -80,8 +80,8 @@ def read_results(directory: Path) -> Results:
             seconds=raw["seconds"],
             domains={name: _summary(values) for name, values in raw["domains"].items()},
         )
-    except (KeyError, TypeError) as error:
-        raise ResultsError(f"{path} is of another form: {error!r}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ResultsError(f"{path} is of another form: {error!r}; evaluate again") from error
 
 
 def read_graded(directory: Path) -> list[Graded]:
@@ -99,13 +99,14 @@ def write_comparison(
     directory: Path,
     compared: Mapping[Metric, Mapping[str, Comparison]],
     changed: Sequence[Flip],
+    left_out: Mapping[str, int],
 ) -> None:
-    """Write `comparison.json` and `flips.jsonl`."""
+    """Write `comparison.json` and `flips.jsonl`; `left_out` counts the prompts without a pair."""
     directory.mkdir(parents=True, exist_ok=True)
     values = {
         metric.value: {name: {**asdict(row), "test": row.test.value} for name, row in rows.items()}
         for metric, rows in compared.items()
-    }
+    } | {"left_out": dict(left_out)}
     text = json.dumps(values, indent=2, allow_nan=False)
     (directory / COMPARISON_FILE).write_text(text + "\n", encoding="utf-8")
     with (directory / FLIPS_FILE).open("w", encoding="utf-8") as lines:

@@ -1,6 +1,7 @@
 """Results as tables for a terminal. Percent, with 95 % intervals in brackets; no output here."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -68,9 +69,17 @@ def footnotes(results: Results) -> list[str]:
 
 
 def comparison_table(
-    compared: Mapping[str, Comparison], *, metric: Metric, before: Results, after: Results
+    compared: Mapping[str, Comparison],
+    *,
+    metric: Metric,
+    before: Results,
+    after: Results,
+    left_out: Mapping[str, int] = MappingProxyType({}),
 ) -> RenderableType:
-    """Render a paired comparison in percent, and warn where the two sides are not like for like."""
+    """Render a paired comparison in percent, and warn where the two sides are not like for like.
+
+    `left_out` counts the prompts that could not be paired, by why.
+    """
     table = Table(
         title=f"{before.source} → {after.source}, {metric.value} in percent",
         box=box.SIMPLE_HEAD,
@@ -97,8 +106,14 @@ def comparison_table(
     notes = (
         f"p: two-sided, {tests}; of domains adjusted for their number (Holm)",
         "MDE: true change that such a comparison finds 4 times of 5, in points",
+        *not_paired(left_out),
     )
     return Group(table, *(Text(line) for line in (*notes, *unlike(before, after))))
+
+
+def not_paired(left_out: Mapping[str, int]) -> list[str]:
+    """Say which prompts are in no number of a comparison, in a line if there are any."""
+    return [f"prompts in no number above: {_counts(left_out)}"] if left_out else []
 
 
 def flips_table(changed: Sequence[Flip], *, at_most: int) -> RenderableType:
@@ -143,6 +158,7 @@ def unlike(before: Results, after: Results) -> list[str]:
     return [
         f"not like for like: {what} was {mine!r}, then {theirs!r}"
         for what, mine, theirs in (
+            ("what was asked", before.split, after.split),
             ("prompt template", before.prompt_hash, after.prompt_hash),
             ("sampling", before.sampling, after.sampling),
             *versions,

@@ -6,7 +6,7 @@ answers only to the host names that were asked for, so that no other page can re
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from evals.explore.curves import curves, difference, held_out
-from evals.explore.rollouts import GroupFilter, Rollouts
+from evals.explore.curves import curves, difference
+from evals.explore.rollouts import GroupFilter, Rollouts, Row
 from evals.explore.signals import signals
+from evals.held_out import Point, read_held_out
 from evals.pages.page import asset, fill, plotly_script
+from evals.results import ALL
 
 _PAGE = 100
 _SECURITY = {
@@ -57,9 +59,10 @@ def app(run_dir: Path, *, hosts: list[str]) -> Starlette:
         routes=[
             Route("/", index),
             Route("/plotly.js", plotly),
-            Route("/api/overview", _json(lambda _: _overview(rollouts, run_dir))),
+            Route("/api/overview", _json(_Overview(rollouts, run_dir))),
             Route("/api/groups", _json(lambda asked: _groups(rollouts, asked))),
             Route("/api/group", _json(lambda asked: _group(rollouts, asked))),
+            Route("/api/prompt", _json(lambda asked: _prompt(rollouts, asked))),
             Route("/api/difference", _json(lambda asked: _difference(rollouts, asked))),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
@@ -83,22 +86,40 @@ class _BadParameterError(Exception):
     """A query parameter cannot be what it is."""
 
 
-def _overview(rollouts: Rollouts, run_dir: Path) -> Mapping[str, Any]:
-    version = rollouts.refresh()
-    drawn = curves(rollouts)
-    last_step = drawn["steps"][-1]["step"] if drawn["steps"] else 0
-    evaluated = held_out(run_dir, last_step=last_step)
-    return {
-        "version": version,
-        "run": run_dir.resolve().name,
-        "finished": (run_dir / "summary.json").is_file(),
-        "last_step": last_step,
-        **drawn,
-        "held_out": evaluated,
-        "signals": [
-            {**asdict(signal), "status": signal.status.value} for signal in signals(rollouts, evaluated)
-        ],
-    }
+class _Overview:
+    """Curves and signals of the run, made again when there is something new: pages ask all the time."""
+
+    def __init__(self, rollouts: Rollouts, run_dir: Path) -> None:
+        self._rollouts = rollouts
+        self._run_dir = run_dir
+        self._made: tuple[tuple[int, Sequence[Point]], Mapping[str, Any]] | None = None
+
+    def __call__(self, _: Mapping[str, str]) -> Mapping[str, Any]:
+        version = self._rollouts.refresh()
+        (last,) = self._rollouts.rows("SELECT coalesce(max(step), 0) AS step FROM rollouts")
+        points = read_held_out(self._run_dir, last_step=last["step"])
+        if self._made is None or self._made[0] != (version, points):
+            self._made = (version, points), self._make(version, points)
+        return {
+            **self._made[1],
+            "last_step": last["step"],
+            "finished": (self._run_dir / "summary.json").is_file(),
+            "unreadable": self._rollouts.unreadable,
+        }
+
+    def _make(self, version: int, points: Sequence[Point]) -> Mapping[str, Any]:
+        return {
+            "version": f"{version}/{len(points)}",
+            "run": self._run_dir.resolve().name,
+            **curves(self._rollouts),
+            "held_out": [
+                {**asdict(point), "domain": None if point.domain == ALL else point.domain} for point in points
+            ],
+            "signals": [
+                {**asdict(signal), "status": signal.status.value}
+                for signal in signals(self._rollouts, points)
+            ],
+        }
 
 
 def _groups(rollouts: Rollouts, asked: Mapping[str, str]) -> Mapping[str, Any]:
@@ -115,8 +136,15 @@ def _groups(rollouts: Rollouts, asked: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 def _group(rollouts: Rollouts, asked: Mapping[str, str]) -> list[Mapping[str, Any]]:
-    rows = rollouts.completions(_whole(asked, "step"), asked.get("group", ""))
-    return [{**row, "components": json.loads(row["components"])} for row in rows]
+    return _completions(rollouts.completions(_whole(asked, "step"), asked.get("group", "")))
+
+
+def _prompt(rollouts: Rollouts, asked: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    return _completions(rollouts.of_prompt(_whole(asked, "step"), asked.get("example", "")))
+
+
+def _completions(rows: Sequence[Row]) -> list[Mapping[str, Any]]:
+    return [{**row, "components": json.loads(row["components"] or "{}")} for row in rows]
 
 
 def _difference(rollouts: Rollouts, asked: Mapping[str, str]) -> Mapping[str, Any]:
@@ -127,6 +155,6 @@ def _whole(asked: Mapping[str, str], name: str, *, default: int | None = None) -
     text = asked.get(name, "")
     if not text and default is not None:
         return default
-    if not (text.isascii() and text.isdecimal()) or int(text) > 2**31 - 1:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10) or int(text) > 2**31 - 1:
         raise _BadParameterError(f"{name}: needs a whole number, got {text[:40]!r}")
     return int(text)

@@ -1,11 +1,9 @@
 """What a run did step by step, and what two of its steps differ in."""
 
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from evals.explore.rollouts import Rollouts, Row
+from evals.explore.rollouts import Rollouts
 
 _CURVES = """
     SELECT step, domain, count(*) AS completions, avg(score) AS reward, avg(format) AS format,
@@ -52,34 +50,3 @@ def difference(rollouts: Rollouts, a: int, b: int) -> Mapping[str, Any]:
         "b": rollouts.rows(_SIDE, {"step": b}),
         "shared": rollouts.rows(_SHARED_PROMPTS, {"a": a, "b": b}),
     }
-
-
-def held_out(run_dir: Path, *, last_step: int) -> Sequence[Row]:
-    """Return the evaluations of a run on prompts that it is not trained on, by step and domain.
-
-    `before` counts as step 0 and `after` as the last; those in between carry their step.
-    """
-    found: list[Row] = []
-    for path in sorted((run_dir / "evals").glob("*.json")):
-        step = {"before": 0, "after": last_step}.get(path.stem)
-        if step is None:
-            number = path.stem.removeprefix("step-")
-            if not number.isdecimal():
-                continue
-            step = int(number)
-        try:
-            results = json.loads(path.read_text(encoding="utf-8"))["results"]
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # being written, or of another program
-        found += [
-            {
-                "step": step,
-                "domain": None if domain == "all" else domain,
-                "reward": values["reward"],
-                "accuracy": values["accuracy"],
-                "low": values["reward_interval"][0],
-                "high": values["reward_interval"][1],
-            }
-            for domain, values in results.items()
-        ]
-    return sorted(found, key=lambda row: (row["step"], row["domain"] or ""))

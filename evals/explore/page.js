@@ -1,7 +1,7 @@
 "use strict";
 // Follows a run: curves and signals from /api/overview, groups as they are asked for.
 (() => {
-  const { byId, element, percent, options, placePlots, drawPlots, onTheme, switchTheme, searched, completion } = Page;
+  const { byId, element, percent, options, colour, placePlots, drawPlots, onTheme, switchTheme, block, completions } = Page;
   const REFRESH_MS = 3000, WINDOW = 10;
   const PALETTE = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#999999", "#8c6d31"];
   const VERDICTS = { CORRECT: "#009E73", QUALITY: "#56B4E9", PARTIAL: "#7fc7b0", INCORRECT: "#D55E00", FORMAT_INVALID: "#E69F00",
@@ -10,6 +10,15 @@
   let overview = null, groups = [], total = 0, pageSize = 100, asked = 0;
   const FIELDS = ["step", "domain", "verdict", "variance", "q"];
   const state = { step: "", domain: "", verdict: "", variance: "", failed: "", q: "", group: "", at: "" };
+
+  // Runs what asks the explorer, and says so when it does not answer.
+  async function asking(work) {
+    try {
+      return await work();
+    } catch (error) {
+      byId("progress").textContent = `no answer from the explorer (${error.message})`;
+    }
+  }
 
   async function get(path, parameters = {}) {
     const response = await fetch(`api/${path}?${new URLSearchParams(parameters)}`);
@@ -35,14 +44,18 @@
   const layout = (yaxis, showlegend = true) => ({ height: 320, showlegend, yaxis, xaxis: { title: { text: "step" }, rangemode: "tozero" } });
 
   function rewardTraces() {
-    return domains().flatMap((name) => {
+    const drawn = (name, label, color, width) => {
       const held = overview.held_out.filter((row) => row.domain === name);
-      return [line(ofDomain(name), "reward", name, colourOf(name), { legendgroup: name }),
-        ...(held.length ? [{ name: `${name}, held out`, legendgroup: name, showlegend: false, mode: "markers",
-          x: held.map((row) => row.step), y: held.map((row) => row.reward),
-          marker: { color: colourOf(name), size: 10, symbol: "diamond-open", line: { width: 2 } },
-          hovertemplate: `step %{x}: %{y:.3f} ${name}, held out<extra></extra>` }] : [])];
-    });
+      const ranges = held.map((row) => row.reward_interval);
+      const intervals = { type: "data", symmetric: false, thickness: 2, width: 0, array: held.map((row) => row.reward_interval[1] - row.reward),
+        arrayminus: held.map((row) => row.reward - row.reward_interval[0]) };
+      return [line(ofDomain(name), "reward", label, color, { legendgroup: label, line: { color, width } }),
+        ...(held.length ? [{ name: `${label}, held out`, legendgroup: label, showlegend: false, mode: "lines+markers", x: held.map((row) => row.step),
+          y: held.map((row) => row.reward), line: { color, width: 1, dash: "dot" }, customdata: ranges, ...(name === null ? { error_y: intervals } : {}),
+          marker: { color, size: name === null ? 11 : 8, symbol: "diamond-open", line: { width: 2 } },
+          hovertemplate: `step %{x}: %{y:.3f} [%{customdata[0]:.3f}, %{customdata[1]:.3f}] ${label}, held out<extra></extra>` }] : [])];
+    };
+    return [...domains().flatMap((name) => drawn(name, name, colourOf(name), 1.5)), ...drawn(null, "all", colour("--ink"), 3)];
   }
   function verdictTraces() {
     const steps = [...new Set(overview.verdicts.map((row) => row.step))];
@@ -76,8 +89,9 @@
   function showSignals() {
     const suspect = overview.signals.filter((signal) => signal.status === "suspect");
     const others = overview.signals.filter((signal) => signal.status !== "suspect");
-    byId("signals").replaceChildren(...suspect.map(signalRow));
-    byId("quiet").replaceChildren(...others.map(signalRow));
+    const head = () => element("thead", {}, element("tr", {}, ...["", "pattern", "domain", "found", ""].map((text) => element("th", { scope: "col", class: "text" }, text))));
+    byId("signals").replaceChildren(...(suspect.length ? [head()] : []), element("tbody", {}, ...suspect.map(signalRow)));
+    byId("quiet").replaceChildren(head(), element("tbody", {}, ...others.map(signalRow)));
     byId("quiet-count").textContent = `${others.length} that are quiet or not known yet`;
     byId("others").hidden = others.length === 0;
     byId("signals-note").textContent = !overview.signals.length ? "Compared once the run has eight steps."
@@ -85,11 +99,12 @@
   }
 
   async function follow() {
-    try {
+    await asking(async () => {
       const found = await get("overview");
-      const changed = !overview || overview.version !== found.version || overview.held_out.length !== found.held_out.length;
+      const changed = overview?.version !== found.version;
       overview = found;
-      byId("progress").textContent = `step ${found.last_step}, ${found.finished ? "finished" : "running"}`;
+      const cut = found.unreadable.length ? ` · cannot be read (yet): ${found.unreadable.join(", ")}` : "";
+      byId("progress").textContent = `step ${found.last_step}, ${found.finished ? "finished" : "running"}${cut}`;
       byId("empty").hidden = found.steps.length > 0;
       if (changed && found.steps.length) {
         drawPlots(figures());
@@ -100,9 +115,7 @@
         await loadGroups({ keep: true });
         await showDifference();
       }
-    } catch (error) {
-      byId("progress").textContent = `no answer from the explorer (${error.message})`;
-    }
+    });
     setTimeout(follow, REFRESH_MS);
   }
 
@@ -113,7 +126,8 @@
     for (const key of Object.keys(state)) state[key] = parameters.get(key) ?? "";
   }
   function writeAddress() {
-    history.replaceState(null, "", `#${new URLSearchParams(Object.entries(state).filter(([, value]) => value))}`);
+    const parameters = new URLSearchParams(Object.entries(state).filter(([, value]) => value));
+    try { history.replaceState(null, "", `#${parameters}`); } catch { /* Safari takes 100 in 30 s; the next one catches up */ }
   }
   function showFilters() {
     for (const name of FIELDS) if (byId(name) !== document.activeElement || byId(name).type === "select-one") byId(name).value = state[name];
@@ -124,7 +138,7 @@
     if (!("group" in changes)) Object.assign(state, { group: "", at: "" });
     showFilters();
     writeAddress();
-    return loadGroups();
+    return asking(loadGroups);
   }
   async function loadGroups({ keep = false } = {}) {
     const request = ++asked;
@@ -160,18 +174,19 @@
       writeAddress();
     }
     mark();
-    showDetail();
+    asking(showDetail);
   }
   function groupRow(row) {
     const scores = row.all_scores.map((score) => (score === null ? "–" : score.toFixed(2))).join(" ");
-    const made = element("div", { class: "row flow", role: "option", "data-key": `${row.step}/${row.group_id}` },
-      element("div", {}, row.prompt.trim().replaceAll(/\s+/g, " ").slice(0, 160)),
+    const made = element("div", { id: `row-${row.step}/${row.group_id}`, class: "row flow", role: "option", "data-key": `${row.step}/${row.group_id}` },
+      element("div", { dir: "auto" }, row.prompt.slice(0, 400).trim().replaceAll(/\s+/g, " ").slice(0, 160)),
       element("div", { class: "what" }, `step ${row.step} · ${row.domain} · ${scores}`, row.flat ? " · all equal" : "",
         row.failures.length ? element("span", { class: "worse" }, ` · ${row.failures.join(", ")}`) : ""));
     made.addEventListener("click", () => select(row));
     return made;
   }
   function mark() {
+    byId("list").setAttribute("aria-activedescendant", `row-${state.at}/${state.group}`);
     for (const made of byId("rows").children) {
       const chosen = made.dataset.key === `${state.at}/${state.group}`;
       made.setAttribute("aria-selected", String(chosen));
@@ -182,7 +197,7 @@
     Object.assign(state, { group: row.group_id, at: String(row.step) });
     writeAddress();
     mark();
-    return showDetail();
+    return asking(showDetail);
   }
   async function showDetail() {
     if (!state.group) return byId("detail").replaceChildren(element("p", {}, "Nothing matches."));
@@ -190,18 +205,20 @@
     const rows = await get("group", { step: state.at, group: state.group });
     if (key !== `${state.at}/${state.group}`) return;
     if (!rows.length) return byId("detail").replaceChildren(element("p", {}, "This group is not in the run (any more)."));
-    const shown = rows.map((row) => completion({ text: row.completion, verdict: row.verdict ?? "UNGRADED", kind: row.failure,
-      value: row.score ?? undefined, explanation: row.explanation, components: row.components,
-      about: [`advantage ${row.advantage >= 0 ? "+" : "−"}${Math.abs(row.advantage).toFixed(2)}`, `${row.tokens} tokens`,
-        ...(row.truncated ? ["truncated"] : []), ...(row.in_loss ? [] : ["not in the loss"]), row.reward_version] }, state.q));
     byId("detail").replaceChildren(element("h3", {}, `step ${rows[0].step} · ${rows[0].example_id}`),
-      element("pre", {}, ...searched(rows[0].prompt, state.q)), ...shown);
+      ...block(rows[0].prompt, state.q), ...completions(rows.map(asCompletion), state.q));
+  }
+  function asCompletion(row) {
+    return { text: row.completion, verdict: row.verdict ?? "UNGRADED", kind: row.failure,
+      value: row.score ?? undefined, explanation: row.explanation ?? "", components: row.components,
+      about: [`advantage ${row.advantage >= 0 ? "+" : "−"}${Math.abs(row.advantage).toFixed(2)}`, `${row.tokens} tokens`,
+        ...(row.truncated ? ["truncated"] : []), ...(row.in_loss ? [] : ["not in the loss"]), row.reward_version] };
   }
   function step(by) {
     const at = groups.findIndex(isChosen);
     const next = Math.min(groups.length - 1, Math.max(0, at + by));
     if (groups.length) select(groups[next]);
-    if (next > groups.length - pageSize / 4) loadMore();
+    if (next > groups.length - pageSize / 4) asking(loadMore);
   }
 
   // --- two steps ------------------------------------------------------------------------
@@ -222,10 +239,24 @@
       element("thead", {}, element("tr", {}, ...["domain", ...columns.map(([heading]) => heading)].map((text) => element("th", { scope: "col" }, text)))),
       element("tbody", {}, ...names.map((name) => element("tr", { class: name === null ? "all" : "" }, element("td", {}, name ?? "all"), ...columns.map(([, show]) => show(name))))));
     byId("shared-heading").textContent = found.shared.length ? `${found.shared.length} prompts asked in both` : "no prompt was asked in both";
-    byId("shared").replaceChildren(...found.shared.map((row) => element("tr", {}, element("td", {}, row.example_id),
-      element("td", { class: row.reward_b > row.reward_a ? "better" : row.reward_b < row.reward_a ? "worse" : "" },
-        row.reward_a === null || row.reward_b === null ? "ungraded" : `${row.reward_a.toFixed(2)} → ${row.reward_b.toFixed(2)}`),
-      element("td", { class: "text" }, row.prompt.slice(0, 120)))));
+    byId("shared").replaceChildren(...found.shared.map((row) => {
+      const read = element("button", { type: "button" }, "read both");
+      read.addEventListener("click", () => asking(() => showPair(row.example_id)));
+      return element("tr", {}, element("td", {}, row.example_id),
+        element("td", { class: row.reward_b > row.reward_a ? "better" : row.reward_b < row.reward_a ? "worse" : "" },
+          row.reward_a === null || row.reward_b === null ? "ungraded" : `${row.reward_a.toFixed(2)} → ${row.reward_b.toFixed(2)}`),
+        element("td", { class: "text", dir: "auto" }, row.prompt.slice(0, 120)), element("td", {}, read));
+    }));
+    byId("pair").replaceChildren();
+  }
+  async function showPair(example) {
+    const steps = [byId("a").value, byId("b").value];
+    const sides = await Promise.all(steps.map((step) => get("prompt", { step, example })));
+    const holder = element("div", { class: "sides" }, ...sides.map((rows, index) =>
+      element("div", {}, element("h3", {}, `step ${steps[index]}`), ...completions(rows.map(asCompletion), ""))));
+    holder.style.setProperty("--sides", "2");
+    byId("pair").replaceChildren(element("h3", {}, example), ...block(sides[0][0]?.prompt ?? "", ""), holder);
+    byId("pair").scrollIntoView({ block: "nearest" });
   }
 
   // --- events ---------------------------------------------------------------------------
@@ -233,9 +264,9 @@
   const redraw = () => { if (overview?.steps.length) drawPlots(figures()); };
   for (const name of FIELDS) byId(name).addEventListener(name === "q" ? "input" : "change", (event) => choose({ [name]: event.target.value }));
   byId("failed").addEventListener("change", (event) => choose({ failed: event.target.checked ? "1" : "" }));
-  byId("list").addEventListener("scroll", ({ target }) => { if (target.scrollTop + target.clientHeight > target.scrollHeight - 300) loadMore(); });
-  byId("a").addEventListener("change", showDifference);
-  byId("b").addEventListener("change", (event) => { event.target.dataset.follows = ""; showDifference(); });
+  byId("list").addEventListener("scroll", ({ target }) => { if (target.scrollTop + target.clientHeight > target.scrollHeight - 300) asking(loadMore); });
+  byId("a").addEventListener("change", () => asking(showDifference));
+  byId("b").addEventListener("change", (event) => { event.target.dataset.follows = ""; asking(showDifference); });
   onTheme(redraw);
   window.addEventListener("hashchange", () => { readAddress(); choose({ ...state }); });
   document.addEventListener("keydown", (event) => {
@@ -244,11 +275,13 @@
       return choose({ step: "", domain: "", verdict: "", variance: "", failed: "", q: "" });
     }
     if (event.ctrlKey || event.metaKey || event.altKey || /INPUT|SELECT/.test(document.activeElement.tagName)) return;
-    const keys = { j: () => step(1), k: () => step(-1), t: () => { switchTheme(); redraw(); }, "/": () => byId("q").focus() };
-    if (keys[event.key]) { event.preventDefault(); keys[event.key](); }
+    const keys = { j: () => step(1), ArrowDown: () => step(1), k: () => step(-1), ArrowUp: () => step(-1), t: () => { switchTheme(); redraw(); },
+      "/": () => byId("q").focus() };
+    const inList = document.activeElement === byId("list") || !event.key.startsWith("Arrow");
+    if (keys[event.key] && inList) { event.preventDefault(); keys[event.key](); }
   });
 
-  placePlots([["reward", "Reward by domain", `Mean of ${WINDOW} steps; diamonds: prompts that are not trained on.`],
+  placePlots([["reward", "Reward by domain", `Mean of ${WINDOW} steps; diamonds: prompts that are not trained on, of all with 95 % intervals.`],
     ["verdicts", "Verdicts", "Share of completions; ungraded ones taught nothing."],
     ["rates", "Format, accuracy, groups without variance", "Groups whose scores are all equal teach nothing."],
     ["lengths", "Length by domain", "Tokens of a completion."]].map(([id, title, caption]) => ({ id, title, caption })));

@@ -1,10 +1,13 @@
 """The completions of a run in DuckDB, kept up with the files that a live run adds.
 
 A file is one step of training (`rollouts/step-000012.parquet`); a step that a resumed run
-repeats replaces what was there. Nothing here trusts the texts in the files.
+repeats replaces what was there, and one whose file is gone goes. A file that cannot be read,
+because it is being copied or was cut, is named and tried again; the others are shown.
+Nothing here trusts the texts in the files.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -26,6 +29,14 @@ _GROUPS = """
         count(score) < 2 OR coalesce(max(score) - min(score), 0) < 1e-9 AS flat
     FROM rollouts GROUP BY step, group_id
 """
+# As the trainer writes them (`trainer/rollouts.py`).
+_COLUMNS = """
+    step INTEGER, sample_id VARCHAR, group_id VARCHAR, example_id VARCHAR, domain VARCHAR, reward VARCHAR,
+    prompt VARCHAR, completion VARCHAR, tokens INTEGER, truncated BOOLEAN, score DOUBLE, format DOUBLE,
+    correctness DOUBLE, quality DOUBLE, visible DOUBLE, hidden DOUBLE, components VARCHAR, verdict VARCHAR,
+    failure VARCHAR, explanation VARCHAR, reward_version VARCHAR, advantage DOUBLE, in_loss BOOLEAN
+"""
+_REPLACED = "DELETE FROM rollouts WHERE step IN (SELECT DISTINCT step FROM read_parquet($paths))"
 
 Row = dict[str, Any]
 
@@ -43,7 +54,10 @@ class GroupFilter:
 
 
 class Rollouts:
-    """An in-memory table of one run's completions; safe to use from several threads."""
+    """An in-memory table of one run's completions; safe to use from several threads.
+
+    `unreadable` names the files that could not be taken in at the last `refresh`.
+    """
 
     def __init__(self, run_dir: Path) -> None:
         if not run_dir.is_dir():
@@ -52,24 +66,29 @@ class Rollouts:
         self._seen: dict[Path, int] = {}
         self._lock = Lock()
         self._database = duckdb.connect(":memory:")
+        self._database.execute(f"CREATE TABLE rollouts ({_COLUMNS})")
         self.version = 0
+        self.unreadable: tuple[str, ...] = ()
 
     def refresh(self) -> int:
         """Take in what is new, and return a number that changes when something was."""
         with self._lock:
-            found = {path: path.stat().st_mtime_ns for path in sorted(self._directory.glob("step-*.parquet"))}
+            found = self._files()
+            gone = [path for path in self._seen if path not in found]
             new = [path for path, changed in found.items() if self._seen.get(path) != changed]
-            if new:
-                self._take([str(path) for path in new])
-                self._seen |= {path: found[path] for path in new}
+            cut = self._take(new)
+            for path in (*gone, *cut):
+                self._forget(path)
+            self._seen |= {path: found[path] for path in new if path not in cut}
+            unreadable = tuple(path.name for path in cut)
+            if gone or len(new) > len(cut) or unreadable != self.unreadable:
                 self.version += 1
+            self.unreadable = unreadable
             return self.version
 
     def rows(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[Row]:
-        """Return the rows of a query over the table `rollouts`; none before the first step."""
+        """Return the rows of a query over the table `rollouts`, which is empty before the first step."""
         with self._lock:
-            if not self._seen:
-                return []
             cursor = self._database.execute(sql, parameters)
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -89,14 +108,45 @@ class Rollouts:
             {"step": step, "group": group_id},
         )
 
-    def _take(self, paths: Sequence[str]) -> None:
-        new = "SELECT * FROM read_parquet($paths)"
-        if not self._seen:
-            self._database.execute(f"CREATE TABLE rollouts AS {new}", {"paths": paths})
-            return
-        taken = "DELETE FROM rollouts WHERE step IN (SELECT DISTINCT step FROM read_parquet($paths))"
-        self._database.execute(taken, {"paths": paths})
-        self._database.execute(f"INSERT INTO rollouts {new}", {"paths": paths})
+    def of_prompt(self, step: int, example_id: str) -> list[Row]:
+        """Return the completions of a prompt in a step, of all its groups."""
+        return self.rows(
+            "SELECT * FROM rollouts WHERE step = $step AND example_id = $example ORDER BY sample_id",
+            {"step": step, "example": example_id},
+        )
+
+    def _files(self) -> dict[Path, int]:
+        """Return the steps on file with when they changed; one may vanish while it is looked at."""
+        found: dict[Path, int] = {}
+        for path in sorted(self._directory.glob("step-*.parquet")):
+            with suppress(FileNotFoundError):
+                found[path] = path.stat().st_mtime_ns
+        return found
+
+    def _take(self, paths: Sequence[Path]) -> list[Path]:
+        """Take in files, and return those that cannot be read."""
+        if not paths or self._insert(paths):
+            return []
+        return [path for path in paths if not self._insert([path])]
+
+    def _insert(self, paths: Sequence[Path]) -> bool:
+        """Put all rows of all these files in the place of their steps, or change nothing."""
+        names = {"paths": [str(path) for path in paths]}
+        self._database.execute("BEGIN")
+        try:
+            self._database.execute(_REPLACED, names)
+            self._database.execute("INSERT INTO rollouts BY NAME SELECT * FROM read_parquet($paths)", names)
+            self._database.execute("COMMIT")
+        except duckdb.Error:
+            self._database.execute("ROLLBACK")
+            return False
+        return True
+
+    def _forget(self, path: Path) -> None:
+        """Remove the step of a file that was taken and is not there, or is not whole, any more."""
+        number = path.stem.removeprefix("step-")
+        if self._seen.pop(path, None) is not None and number.isdecimal():
+            self._database.execute("DELETE FROM rollouts WHERE step = $step", {"step": int(number)})
 
 
 def _conditions(wanted: GroupFilter) -> tuple[str, dict[str, object]]:

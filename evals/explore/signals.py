@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from evals.explore.rollouts import Rollouts, Row
+from evals.held_out import Point, of_domain
+from evals.statistics import difference
 
 _LEAST_STEPS = 8
 _RISE = 0.05  # of the mean reward, to speak of one
@@ -23,9 +25,9 @@ _QUARTERS = """
         avg(visible) AS visible, avg(hidden) AS hidden,
         count(DISTINCT completion) / count(*) AS distinct_share,
         avg((verdict IS NOT DISTINCT FROM 'REJECTED')::INT) AS rejected, count(*) AS completions
-    FROM (
-        SELECT *, ntile(4) OVER (ORDER BY step) AS quarter FROM rollouts
-    ) WHERE quarter IN (1, 4) GROUP BY domain, quarter
+    FROM rollouts JOIN (
+        SELECT step, ntile(4) OVER (ORDER BY step) AS quarter FROM (SELECT DISTINCT step FROM rollouts)
+    ) USING (step) WHERE quarter IN (1, 4) GROUP BY domain, quarter
 """
 
 
@@ -46,7 +48,7 @@ class Signal:
     look: Mapping[str, str]
 
 
-def signals(rollouts: Rollouts, held_out: Sequence[Row]) -> list[Signal]:
+def signals(rollouts: Rollouts, held_out: Sequence[Point]) -> list[Signal]:
     """Return the signals of every domain, suspect ones first; none of a run too short for quarters."""
     (steps,) = rollouts.rows("SELECT count(DISTINCT step) AS n FROM rollouts") or [{"n": 0}]
     if steps["n"] < _LEAST_STEPS:
@@ -75,17 +77,22 @@ def _rose(first: Row, last: Row) -> bool:
     return None not in (first["reward"], last["reward"]) and last["reward"] - first["reward"] > _RISE
 
 
-def _held_out(domain: str, first: Row, last: Row, held_out: Sequence[Row]) -> Signal | None:
-    points = [row for row in held_out if row["domain"] == domain]
+def _held_out(domain: str, first: Row, last: Row, held_out: Sequence[Point]) -> Signal | None:
+    points = of_domain(held_out, domain)
     if not _rose(first, last):
         return None
     rise = last["reward"] - first["reward"]
     if len(points) < 2:
         status, found = Status.UNKNOWN, f"training reward +{rise:.2f}; held-out prompts not asked yet"
     else:
-        change = points[-1]["reward"] - points[0]["reward"]
+        before, after = points[0], points[-1]
+        change = after.reward - before.reward
+        low, high = difference((before.reward, before.reward_interval), (after.reward, after.reward_interval))
         status = Status.SUSPECT if change < rise / 4 else Status.QUIET
-        found = f"training reward {rise:+.2f}, held-out {change:+.2f} by step {points[-1]['step']}"
+        found = (
+            f"training reward {rise:+.2f}, held-out {change:+.2f} [{low:+.2f}, {high:+.2f}] "
+            f"by step {after.step}, over {after.prompts} prompts"
+        )
     return Signal(name="reward rises, held-out does not", domain=domain, status=status, found=found, look={})
 
 

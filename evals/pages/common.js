@@ -28,7 +28,7 @@ const Page = (() => {
     const axis = { gridcolor: colour("--line"), zerolinecolor: colour("--soft"), linecolor: colour("--line"), automargin: true };
     return { ...layout, template: null, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", autosize: true,
       font: { color: colour("--ink"), family: "system-ui, sans-serif", size: 13 },
-      margin: { l: 10, r: 14, t: 8, b: 40 }, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
+      margin: { l: 10, r: 14, t: 8, b: 40 }, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, ...layout.legend },
       hoverlabel: { bgcolor: colour("--raised"), font: { color: colour("--ink") }, bordercolor: colour("--line") },
       xaxis: { ...axis, ...layout.xaxis }, yaxis: { ...axis, ...layout.yaxis } };
   }
@@ -36,7 +36,7 @@ const Page = (() => {
   // All places first: a plot takes the width that its place has when it is drawn.
   function placePlots(figures) {
     byId("plots").append(...figures.map(({ id, title, caption }) =>
-      element("figure", {}, element("h3", {}, title), element("figcaption", {}, caption), element("div", { id: `plot-${id}` }))));
+      element("figure", {}, element("h3", {}, title), element("figcaption", {}, caption), element("div", { id: `plot-${id}`, role: "img", "aria-label": `${title}: ${caption}` }))));
   }
   function drawPlots(figures) {
     for (const { id, figure } of figures) {
@@ -55,31 +55,51 @@ const Page = (() => {
 
   // --- completions ----------------------------------------------------------------------
 
+  // Long texts and many completions are drawn as far as one reads, and the rest when it is asked for.
+  const LONGEST = 8000, MARKS = 500, MOST = 16;
+
   // Marks what was searched for, in text nodes and <mark> elements.
   function searched(text, query) {
     const wanted = query.toLowerCase(), lower = text.toLowerCase(), parts = [];
     let from = 0;
     if (wanted && lower.length === text.length) {
-      for (let at = lower.indexOf(wanted); at >= 0; at = lower.indexOf(wanted, from)) {
+      for (let at = lower.indexOf(wanted); at >= 0 && parts.length < 2 * MARKS; at = lower.indexOf(wanted, from)) {
         parts.push(text.slice(from, at), element("mark", {}, text.slice(at, at + wanted.length)));
         from = at + wanted.length;
       }
     }
     return [...parts, text.slice(from)];
   }
-  function completionText(text, query) {
-    const made = element("pre");
+  function tagged(text, query) {
+    const made = [];
     let inside = "";
     for (const part of text.split(/(<\/?(?:reasoning|answer)>)/)) {
       const tag = /^<(\/?)(reasoning|answer)>$/.exec(part);
       if (tag) {
-        made.append(element("span", { class: "tag" }, part));
+        made.push(element("span", { class: "tag" }, part));
         inside = tag[1] ? "" : tag[2];
       } else if (part) {
-        made.append(element("span", inside ? { class: inside } : {}, ...searched(part, query)));
+        made.push(element("span", inside ? { class: inside } : {}, ...searched(part, query)));
       }
     }
     return made;
+  }
+  // A button that puts what `make` returns in its own place.
+  function onDemand(label, make) {
+    const button = element("button", { type: "button", class: "more" }, label);
+    button.addEventListener("click", () => button.replaceWith(...make()));
+    return button;
+  }
+  function block(text, query, draw = searched) {
+    const pre = element("pre", { dir: "auto" });
+    if (text.length <= LONGEST) {
+      pre.append(...draw(text, query));
+      return [pre];
+    }
+    pre.append(...draw(text.slice(0, LONGEST), query), "…");
+    const further = query && text.toLowerCase().indexOf(query.toLowerCase()) >= LONGEST ? ", what you search for is further on" : "";
+    const all = onDemand(`show all ${text.length.toLocaleString("en")} characters${further}`, () => { pre.replaceChildren(...draw(text, query)); return []; });
+    return [pre, all];
   }
   const GOOD = new Set(["CORRECT", "QUALITY"]);
   // found: text, verdict, explanation, and where there is one: value, kind, components, about.
@@ -87,10 +107,16 @@ const Page = (() => {
     const kind = found.verdict === "UNGRADED" ? "none" : GOOD.has(found.verdict) ? "good" : "bad";
     const value = found.value === undefined ? found.kind : found.value.toFixed(2);
     const components = Object.entries(found.components ?? {}).map(([name, x]) => `${name} ${x.toFixed(2)}`);
-    return element("div", {}, element("div", { class: `verdict ${kind}` }, `${found.verdict} ${value}`),
-      element("div", { class: "explanation" }, ...searched(found.explanation, query)), completionText(found.text, query),
+    const explanation = found.explanation.includes("\n") ? "explanation output" : "explanation";
+    return element("section", { class: "completion" }, element("div", { class: `verdict ${kind}` }, `${found.verdict} ${value}`),
+      element("div", { class: explanation, dir: "auto" }, ...searched(found.explanation, query)), ...block(found.text, query, tagged),
       element("div", { class: "components" }, [...components, ...(found.about ?? [])].join(" · ")));
   }
+  function completions(listed, query) {
+    const drawn = listed.slice(0, MOST).map((found) => completion(found, query));
+    const rest = listed.slice(MOST);
+    return rest.length ? [...drawn, onDemand(`show ${rest.length} more`, () => rest.map((found) => completion(found, query)))] : drawn;
+  }
 
-  return { byId, element, percent, signed, options, colour, placePlots, drawPlots, onTheme, switchTheme, searched, completion };
+  return { byId, element, percent, signed, options, colour, placePlots, drawPlots, onTheme, switchTheme, block, completions };
 })();

@@ -9,10 +9,13 @@ from dataclasses import asdict, dataclass
 
 from evals.compare import Comparison, Metric, compare
 from evals.grade import Graded
-from evals.results import DomainSummary
+from evals.headline import of_comparison, of_run
+from evals.held_out import Point
+from evals.pairing import pair
+from evals.results import ALL, DomainSummary
 from evals.statistics import TIE, Estimate
 from evals.store import Results
-from evals.table import footnotes, unlike
+from evals.table import footnotes, not_paired, unlike
 from reward_client.api import Score
 
 Json = Mapping[str, object]
@@ -25,12 +28,15 @@ class Side:
     label: str
     results: Results
     graded: Sequence[Graded]
+    held_out: Sequence[Point] = ()
+    """The curve of the run that the policy belongs to, where there is one."""
 
 
 def page_content(sides: Sequence[Side], *, title: str, seed: int = 0) -> Json:
     """Return everything that the page's script needs, but the figures."""
     content: dict[str, object] = {
         "title": title,
+        "headline": of_run(sides[-1].results.domains[ALL]),
         "sides": [_side(side) for side in sides],
         "items": _items(sides),
         "notes": list(footnotes(sides[-1].results)),
@@ -41,11 +47,13 @@ def page_content(sides: Sequence[Side], *, title: str, seed: int = 0) -> Json:
         compared = {
             metric.value: compare(before.graded, after.graded, metric=metric, seed=seed) for metric in Metric
         }
+        content["headline"] = of_comparison(compared[Metric.ACCURACY.value][ALL])
         content["comparison"] = {
             metric: {name: _comparison(row) for name, row in rows.items()}
             for metric, rows in compared.items()
         }
         content["notes"] = [
+            *not_paired(pair(before.graded, after.graded).left_out),
             *unlike(before.results, after.results),
             *(f"{side.label}: {note}" for side in sides for note in footnotes(side.results)),
         ]
@@ -82,7 +90,12 @@ def _estimate(estimate: Estimate | None) -> Sequence[float] | None:
 
 
 def _comparison(row: Comparison) -> Json:
-    return {**asdict(row), "test": row.test.value, "difference": row.difference}
+    return {
+        **asdict(row),
+        "test": row.test.value,
+        "difference": row.difference,
+        "verdict": row.verdict,
+    }
 
 
 def _items(sides: Sequence[Side]) -> list[Json]:
@@ -91,20 +104,23 @@ def _items(sides: Sequence[Side]) -> list[Json]:
     for index, side in enumerate(sides):
         for graded in side.graded:
             by_prompt.setdefault(graded.example_id, [[] for _ in sides])[index].append(graded)
-    return [_item(example_id, per_side) for example_id, per_side in by_prompt.items()]
+    paired = pair(sides[0].graded, sides[1].graded).prompts if len(sides) == 2 else frozenset[str]()
+    return [
+        _item(example_id, per_side, paired=example_id in paired) for example_id, per_side in by_prompt.items()
+    ]
 
 
-def _item(example_id: str, per_side: Sequence[Sequence[Graded]]) -> Json:
+def _item(example_id: str, per_side: Sequence[Sequence[Graded]], *, paired: bool) -> Json:
     first = next(graded for listed in per_side for graded in listed)
     means = [_mean(listed) for listed in per_side]
     return {
         "id": example_id,
         "domain": first.domain.value,
         "reward": first.reward,
-        "prompt": first.prompt,
+        "prompts": list(dict.fromkeys(listed[0].prompt for listed in per_side if listed)),
         "sides": [[_completion(graded) for graded in listed] for listed in per_side],
         "means": means,
-        "change": _change(means),
+        "change": _change(means, paired=paired),
     }
 
 
@@ -113,12 +129,16 @@ def _mean(listed: Sequence[Graded]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _change(means: Sequence[float | None]) -> str | None:
-    """Name the change of accuracy from the first side to the second, None where there is none to tell."""
-    if len(means) != 2 or means[0] is None or means[1] is None:
-        return None
-    difference = means[1] - means[0]
-    return "better" if difference > TIE else "worse" if difference < -TIE else "same"
+def _change(means: Sequence[float | None], *, paired: bool) -> str | None:
+    """Name the change of accuracy from the first side to the second, None where there is one side."""
+    match means:
+        case [float() as before, float() as after] if paired:
+            difference = after - before
+            return "better" if difference > TIE else "worse" if difference < -TIE else "same"
+        case [_, _]:
+            return "unpaired"
+        case _:
+            return None
 
 
 def _completion(graded: Graded) -> Json:

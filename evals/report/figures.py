@@ -7,29 +7,25 @@ none of their own: the page gives them those of its theme.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from statistics import fmean
 from typing import Any
 
 import plotly.graph_objects as go
 
 from evals.compare import Comparison, compare
-from evals.grade import Graded, main_component
+from evals.grade import Graded
 from evals.report.content import Side
+from evals.report.curves import held_out, lengths, pass_at
+from evals.report.marks import GREEN, GREY, ORANGE, PINK, RED, SIDES, SKY, Drawn, bars
 from evals.results import ALL
-from evals.statistics import Estimate, Interval, wilson
+from evals.statistics import Estimate
 from reward_client.api import Score
 
-_BLUE, _ORANGE, _GREEN, _RED, _PINK, _SKY, _GREY = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#999999",
-)  # fmt: skip
-_SIDES = (_BLUE, _ORANGE)
 _UNGRADED = "UNGRADED"
 _VERDICTS = {
-    "CORRECT": _GREEN, "QUALITY": _SKY, "PARTIAL": "#7fc7b0", "INCORRECT": _RED, "FORMAT_INVALID": _ORANGE,
-    "NO_ANSWER": "#b8860b", "TOO_LONG": "#8c6d31", "TIME_LIMIT": _PINK, "MEMORY_LIMIT": "#9e5a85",
-    "OUTPUT_LIMIT": "#7a4468", "RUNTIME_ERROR": "#a23b00", "REJECTED": "#5a0f0f", _UNGRADED: _GREY,
+    "CORRECT": GREEN, "QUALITY": SKY, "PARTIAL": "#7fc7b0", "INCORRECT": RED, "FORMAT_INVALID": ORANGE,
+    "NO_ANSWER": "#b8860b", "TOO_LONG": "#8c6d31", "TIME_LIMIT": PINK, "MEMORY_LIMIT": "#9e5a85",
+    "OUTPUT_LIMIT": "#7a4468", "RUNTIME_ERROR": "#a23b00", "REJECTED": "#5a0f0f", _UNGRADED: GREY,
 }  # fmt: skip
-_LENGTH_BINS = 8
 _ROW_PX = 34
 
 
@@ -38,16 +34,15 @@ def figures(sides: Sequence[Side], *, seed: int = 0) -> list[Mapping[str, Any]]:
     drawn = [_by_domain(sides)]
     if len(sides) == 2:
         drawn.append(_differences(compare(sides[0].graded, sides[1].graded, seed=seed)))
-    drawn += [_verdicts(sides), _lengths(sides)]
+    drawn += [_verdicts(sides), lengths(sides)]
     if any(side.results.domains[ALL].pass_at for side in sides):
-        drawn.append(_pass_at(sides))
+        drawn.append(pass_at(sides))
+    if any(side.held_out for side in sides):
+        drawn.append(held_out(sides))
     return [
         {"id": name, "title": title, "caption": caption, "figure": figure.to_plotly_json()}
         for name, title, caption, figure in drawn
     ]
-
-
-Drawn = tuple[str, str, str, go.Figure]
 
 
 def _by_domain(sides: Sequence[Side]) -> Drawn:
@@ -62,7 +57,7 @@ def _by_domain(sides: Sequence[Side]) -> Drawn:
             _points(
                 [(names.index(name) + offset, estimate, name) for name, estimate in found if estimate],
                 name=side.label,
-                colour=_SIDES[index],
+                colour=SIDES[index],
             )
         )
     figure.update_layout(
@@ -85,7 +80,7 @@ def _points(rows: Sequence[tuple[float, Estimate, str]], *, name: str, colour: s
         mode="markers",
         x=[estimate.mean for _, estimate, _ in rows],
         y=[y for y, _, _ in rows],
-        error_x=_bars([(estimate.mean, estimate.interval) for _, estimate, _ in rows]),
+        error_x=bars([(estimate.mean, estimate.interval) for _, estimate, _ in rows]),
         marker={"size": 10, "color": colour},
         customdata=[
             [name, *estimate.interval, estimate.prompts, estimate.values] for _, estimate, name in rows
@@ -98,13 +93,13 @@ def _points(rows: Sequence[tuple[float, Estimate, str]], *, name: str, colour: s
 def _differences(compared: Mapping[str, Comparison]) -> Drawn:
     names = list(compared)
     rows = list(compared.values())
-    colours = [_GREEN if row.interval.low > 0 else _RED if row.interval.high < 0 else _GREY for row in rows]
+    colours = [{"better": GREEN, "worse": RED}.get(row.verdict, GREY) for row in rows]
     figure = go.Figure(
         go.Scatter(
             mode="markers",
             x=[row.difference for row in rows],
             y=names,
-            error_x=_bars([(row.difference, row.interval) for row in rows], color=_GREY),
+            error_x=bars([(row.difference, row.interval) for row in rows], color=GREY),
             marker={"size": 10, "color": colours},
             customdata=[
                 [
@@ -125,7 +120,7 @@ def _differences(compared: Mapping[str, Comparison]) -> Drawn:
         height=_height(len(names)),
         showlegend=False,
     )
-    caption = "Paired by prompt, with the 95 % bootstrap interval; grey where it holds no change."
+    caption = "Paired by prompt, with the 95 % bootstrap interval; in colour where p (Holm) is below 0.05."
     return "differences", "Change by domain", caption, figure
 
 
@@ -155,9 +150,10 @@ def _verdicts(sides: Sequence[Side]) -> Drawn:
     figure.update_layout(
         barmode="stack",
         yaxis={"autorange": "reversed"},
-        xaxis={"range": [0, 1], "tickformat": ".0%", "title": "share of completions"},
+        xaxis={"range": [0, 1], "tickformat": ".0%", "dtick": 0.25, "title": "share of completions"},
         height=_height(len(rows)),
         showlegend=True,
+        legend={"traceorder": "normal"},
     )
     return "verdicts", "Verdicts", "What became of the completions; ungraded ones are in no accuracy.", figure
 
@@ -165,88 +161,6 @@ def _verdicts(sides: Sequence[Side]) -> Drawn:
 def _verdict(graded: Graded) -> str:
     result = graded.outcome.result
     return result.verdict if isinstance(result, Score) else _UNGRADED
-
-
-def _lengths(sides: Sequence[Side]) -> Drawn:
-    figure = go.Figure()
-    for index, side in enumerate(sides):
-        bins = _length_bins(side.graded)
-        figure.add_trace(
-            go.Scatter(
-                name=side.label,
-                mode="lines+markers",
-                x=[length for length, _, _ in bins],
-                y=[mean for _, mean, _ in bins],
-                error_y=_bars([(mean, wilson(mean, n)) for _, mean, n in bins]),
-                marker={"color": _SIDES[index], "size": 8},
-                line={"color": _SIDES[index], "width": 1},
-                customdata=[n for _, _, n in bins],
-                hovertemplate="about %{x:.0f} characters: %{y:.1%} of %{customdata}<extra></extra>",
-            )
-        )
-    figure.update_layout(
-        xaxis={"title": "characters of the completion", "rangemode": "tozero"},
-        yaxis={"range": [-0.02, 1.02], "tickformat": ".0%", "title": "accuracy"},
-        height=300,
-        showlegend=len(sides) > 1,
-    )
-    caption = (
-        f"Completions in up to {_LENGTH_BINS} bins of equal number by length, with Wilson's 95 % interval."
-    )
-    return "lengths", "Accuracy by length", caption, figure
-
-
-def _length_bins(graded: Sequence[Graded]) -> list[tuple[float, float, int]]:
-    """Return mean length, mean accuracy and number of each bin."""
-    scored = [(item, item.score) for item in graded]
-    pairs = sorted(
-        (len(item.completion), main_component(score)) for item, score in scored if score is not None
-    )
-    size = max(1, -(-len(pairs) // _LENGTH_BINS))
-    chunks = [pairs[start : start + size] for start in range(0, len(pairs), size)]
-    return [
-        (fmean(length for length, _ in chunk), fmean(value for _, value in chunk), len(chunk))
-        for chunk in chunks
-    ]
-
-
-def _pass_at(sides: Sequence[Side]) -> Drawn:
-    figure = go.Figure()
-    for index, side in enumerate(sides):
-        found = side.results.domains[ALL].pass_at
-        figure.add_trace(
-            go.Scatter(
-                name=side.label,
-                mode="lines+markers",
-                x=list(found),
-                y=[estimate.mean for estimate in found.values()],
-                error_y=_bars([(estimate.mean, estimate.interval) for estimate in found.values()]),
-                marker={"color": _SIDES[index], "size": 8},
-                line={"color": _SIDES[index]},
-                hovertemplate="pass@%{x}: %{y:.1%}<extra></extra>",
-            )
-        )
-    figure.update_layout(
-        xaxis={"title": "k", "type": "log", "dtick": 0.30103},
-        yaxis={"range": [-0.02, 1.02], "tickformat": ".0%", "title": "pass@k"},
-        height=300,
-        showlegend=len(sides) > 1,
-    )
-    caption = "Chance that one of k completions is right, where there is a right answer (unbiased estimate)."
-    return "pass-at", "pass@k", caption, figure
-
-
-def _bars(points: Sequence[tuple[float, Interval]], **style: Any) -> Mapping[str, Any]:
-    """Draw intervals around means as error bars without caps."""
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [interval.high - mean for mean, interval in points],
-        "arrayminus": [mean - interval.low for mean, interval in points],
-        "thickness": 2,
-        "width": 0,
-        **style,
-    }
 
 
 def _height(rows: int) -> int:

@@ -12,7 +12,7 @@ from evals.__main__ import main
 from evals.explore.app import app
 from tests.browser import browsing
 from tests.http_servers import serving_app
-from tests.recorded_runs import rollout, write_run, write_step
+from tests.recorded_runs import evaluation, rollout, write_run, write_step
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
@@ -99,6 +99,72 @@ def test_keys_walk_through_groups(url: str) -> None:
         expect(page.locator("#detail h3")).to_have_text("step 9 · code/train/0")
 
 
+def test_arrows_walk_in_the_list_and_the_chosen_group_is_named_to_readers(url: str) -> None:
+    with browsing() as page:
+        page.goto(url)
+        wait_for_groups(page, "36")
+        page.locator("#list").focus()
+        page.keyboard.press("ArrowDown")
+        expect(page.locator("#detail h3")).to_have_text("step 9 · code/train/1")
+        active = page.locator("#list").get_attribute("aria-activedescendant")
+        expect(page.locator(f"[id='{active}']")).to_have_attribute("aria-selected", "true")
+
+
+def test_both_steps_answers_to_one_prompt_are_read_side_by_side(url: str) -> None:
+    with browsing() as page:
+        page.goto(url)
+        expect(page.locator("#shared-heading")).to_have_text("4 prompts asked in both", timeout=15_000)
+        page.locator("#shared tr", has_text="math/train/1").get_by_role("button").click()
+        expect(page.locator("#pair h3")).to_have_text(["math/train/1", "step 1", "step 9"])
+        expect(page.locator("#pair .sides > div").first).to_contain_text("<answer>1 1 0</answer>")
+        expect(page.locator("#pair .sides > div").last).to_contain_text("<answer>9 1 0</answer>")
+
+
+def test_held_out_evaluations_are_drawn_with_intervals_beside_the_training_reward(
+    run: Path, url: str
+) -> None:
+    evaluation(run, "before", 0.3)
+    evaluation(run, "step-000004", 0.35)
+    with browsing() as page:
+        page.goto(url)
+        wait_for_groups(page, "36")
+        assert ["all, held out", [0, 4], True] in reward_traces(page)
+        assert ["math, held out", [0, 4], False] in reward_traces(page)
+
+        evaluation(run, "after", 0.3)
+        for _ in range(60):
+            if ["all, held out", [0, 4, 9], True] in reward_traces(page):
+                break
+            page.wait_for_timeout(250)
+        assert ["all, held out", [0, 4, 9], True] in reward_traces(page)
+
+
+def reward_traces(page: Page) -> list[list[object]]:
+    """Name, steps and whether there are intervals, of each trace of the plot of rewards."""
+    return page.evaluate(
+        "document.getElementById('plot-reward').data.map(({name, x, error_y}) => [name, x, !!error_y])"
+    )
+
+
+def test_a_writer_that_goes_on_and_a_file_it_has_half_written_do_not_stop_the_page(
+    run: Path, url: str
+) -> None:
+    with browsing() as page:
+        page.goto(url)
+        wait_for_groups(page, "36")
+        for step in range(10, 14):
+            write_step(run, step, [rollout(step, "math", 0, index, float(index)) for index in range(2)])
+            wait_for_groups(page, f"{36 + step - 9}")
+        path = run / "rollouts" / "step-000013.parquet"
+        whole = path.read_bytes()
+        path.write_bytes(whole[:100])
+        expect(page.locator("#progress")).to_contain_text(
+            "cannot be read (yet): step-000013.parquet", timeout=15_000
+        )
+        path.write_bytes(whole)
+        expect(page.locator("#progress")).to_have_text("step 13, running", timeout=15_000)
+
+
 def test_a_run_without_completions_says_so(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with serving_app(app(tmp_path / "empty", hosts=["127.0.0.1"])) as address, browsing() as page:
@@ -113,6 +179,8 @@ def test_a_run_without_completions_says_so(tmp_path: Path) -> None:
         ("difference?a=1", "b: needs a whole number"),
         ("groups?offset=-1", "offset"),
         ("groups?step=99999999999", "step"),
+        (f"groups?step={'9' * 5000}", "step"),
+        ("prompt?example=x", "step: needs a whole number"),
     ],
 )
 def test_a_bad_parameter_is_named(url: str, path: str, says: str) -> None:

@@ -1,19 +1,21 @@
 """What the explorer finds in a run: groups, curves, steps that were done again, suspected exploits."""
 
 import dataclasses
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from evals.errors import ResultsError
-from evals.explore.curves import curves, difference, held_out
+from evals.explore.curves import curves, difference
 from evals.explore.rollouts import GroupFilter, Rollouts
 from evals.explore.signals import Signal, Status, signals
-from tests.recorded_runs import rollout, write_run, write_step
+from evals.held_out import of_domain, read_held_out
+from tests.recorded_runs import evaluation, rollout, write_run, write_step
 from trainer.records import RolloutRecord
 
 Change = Callable[[int, RolloutRecord], dict[str, Any]]
@@ -24,6 +26,10 @@ def opened(run: Path) -> Rollouts:
     rollouts = Rollouts(run)
     rollouts.refresh()
     return rollouts
+
+
+def steps_of(rollouts: Rollouts) -> list[int]:
+    return [row["step"] for row in rollouts.rows("SELECT DISTINCT step FROM rollouts ORDER BY step")]
 
 
 def flat_in_code(step: int, domain: str, group: int, index: int) -> float:
@@ -86,6 +92,43 @@ def test_new_steps_appear_and_steps_done_again_replace_the_old(tmp_path: Path) -
     assert [(row["step"], row["n"]) for row in counts] == [(1, 16), (2, 1), (3, 1)]
 
 
+def test_a_file_that_is_half_written_is_named_and_shown_when_it_is_whole(tmp_path: Path) -> None:
+    rollouts = opened(write_run(tmp_path, steps=2, score=flat_in_code))
+    write_step(tmp_path, 3, [rollout(3, "math", 0, 0, 1.0)])
+    path = tmp_path / "rollouts" / "step-000003.parquet"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    write_step(tmp_path, 4, [rollout(4, "math", 0, 0, 1.0)])
+
+    rollouts.refresh()
+    assert rollouts.unreadable == ("step-000003.parquet",)
+    assert steps_of(rollouts) == [1, 2, 4]
+
+    path.write_bytes(whole)
+    rollouts.refresh()
+    assert rollouts.unreadable == ()
+    assert steps_of(rollouts) == [1, 2, 3, 4]
+
+
+def test_a_step_whose_file_is_spoilt_or_gone_is_not_shown_any_more(tmp_path: Path) -> None:
+    rollouts = opened(write_run(tmp_path, steps=3, score=flat_in_code))
+    (tmp_path / "rollouts" / "step-000002.parquet").write_bytes(b"PAR1")
+    (tmp_path / "rollouts" / "step-000003.parquet").unlink()
+
+    rollouts.refresh()
+
+    assert steps_of(rollouts) == [1]
+
+
+def test_a_file_of_other_columns_hides_no_other_file(tmp_path: Path) -> None:
+    write_run(tmp_path, steps=1, score=flat_in_code)
+    pq.write_table(pa.table({"step": [2], "unknown": ["x"]}), tmp_path / "rollouts" / "step-000002.parquet")
+
+    rollouts = opened(tmp_path)
+
+    assert (steps_of(rollouts), rollouts.unreadable) == ([1], ("step-000002.parquet",))
+
+
 def test_a_run_without_completions_yet_is_empty_and_a_missing_one_is_named(tmp_path: Path) -> None:
     rollouts = opened(tmp_path)
 
@@ -117,25 +160,17 @@ def test_two_steps_are_set_side_by_side_with_the_prompts_of_both(tmp_path: Path)
     assert all((row["reward_a"], row["reward_b"]) == (0.0, 1.0) for row in compared["shared"])
 
 
-def evaluation(run: Path, name: str, reward: float) -> None:
-    (run / "evals").mkdir(exist_ok=True)
-    row = {"reward": reward, "accuracy": reward, "reward_interval": [0, 1]}
-    (run / "evals" / f"{name}.json").write_text(json.dumps({"results": {"math": row, "all": row}}))
-
-
 def test_evaluations_are_placed_at_their_steps_and_half_written_ones_are_passed_over(tmp_path: Path) -> None:
     for name, reward in (("before", 0.1), ("step-000020", 0.2), ("after", 0.3)):
         evaluation(tmp_path, name, reward)
     (tmp_path / "evals" / "step-000040.json").write_text('{"results":')
     (tmp_path / "evals" / "notes.json").write_text("{}")
 
-    rows = held_out(tmp_path, last_step=60)
+    (tmp_path / "evals" / "step-000050.json").write_text('{"results": {"math": {"reward": null}}}')
 
-    assert [(row["step"], row["domain"], row["reward"]) for row in rows if row["domain"]] == [
-        (0, "math", 0.1),
-        (20, "math", 0.2),
-        (60, "math", 0.3),
-    ]
+    points = of_domain(read_held_out(tmp_path, last_step=60), "math")
+
+    assert [(point.step, point.reward) for point in points] == [(0, 0.1), (20, 0.2), (60, 0.3)]
 
 
 def rising(step: int, domain: str, group: int, index: int) -> float:
@@ -151,11 +186,13 @@ def changed(run: Path, change: Change) -> Path:
 
 
 def suspects(run: Path) -> list[str]:
-    return [s.name for s in signals(opened(run), held_out(run, last_step=16)) if s.status is Status.SUSPECT]
+    return [
+        s.name for s in signals(opened(run), read_held_out(run, last_step=16)) if s.status is Status.SUSPECT
+    ]
 
 
 def named(run: Path, name: str) -> Signal:
-    return next(s for s in signals(opened(run), held_out(run, last_step=16)) if s.name == name)
+    return next(s for s in signals(opened(run), read_held_out(run, last_step=16)) if s.name == name)
 
 
 def honest(step: int, row: RolloutRecord) -> dict[str, Any]:
