@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from evals.errors import CompletionsError
+from evals.json_lines import read_rows
 from tasks.api import Example
 
 
@@ -56,19 +57,16 @@ def read_completions(path: Path, examples: Sequence[Example]) -> Answered:
     Raises:
         CompletionsError: no such file, an empty one, or a line that is no completion of these examples.
     """
-    if not path.is_file():
-        raise CompletionsError(f"completions: no file {str(path)!r}")
     known = {example.example_id for example in examples}
     found: dict[str, list[str]] = {}
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            example_id, completion = _read_line(line, f"{path}:{number}")
-            if example_id not in known:
-                raise CompletionsError(
-                    f"{path}:{number}: example_id {example_id!r} is not in this split of this data: "
-                    "check --split and --data-dir"
-                )
-            found.setdefault(example_id, []).append(completion)
+    for number, row in read_rows(path, CompletionsError, "completions"):
+        example_id, completion = _completion(row, f"{path}:{number}")
+        if example_id not in known:
+            raise CompletionsError(
+                f"{path}:{number}: example_id {example_id!r} is not in this split of this data: "
+                "check --split and --data-dir"
+            )
+        found.setdefault(example_id, []).append(completion)
     if not found:
         raise CompletionsError(f"completions: {str(path)!r} is empty")
     asked = tuple(example for example in examples if example.example_id in found)
@@ -80,11 +78,7 @@ def read_completions(path: Path, examples: Sequence[Example]) -> Answered:
     )
 
 
-def _read_line(line: str, where: str) -> tuple[str, str]:
-    try:
-        row: object = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise CompletionsError(f"{where}: not JSON: {error}") from error
+def _completion(row: object, where: str) -> tuple[str, str]:
     # JSON keys are strings.
     fields = cast("Mapping[str, object]", row if isinstance(row, dict) else {})
     example_id, completion = fields.get("example_id"), fields.get("completion")

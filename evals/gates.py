@@ -1,10 +1,11 @@
 """Thresholds that an evaluation must reach, for CI: `--fail-under math=0.6` and a JUnit file.
 
-A domain below its threshold is a failed test case; one where something could not be
-graded is an error, because then the number does not stand for all that was asked.
+A domain below its threshold, or that would be if all that could not be graded were wrong,
+is a failed test case. Any other where something could not be graded is an error, because
+then the number does not stand for all that was asked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -39,30 +40,39 @@ def read_gates(options: Sequence[str]) -> tuple[Gate, ...]:
     return tuple(_read_gate(option) for option in options)
 
 
+def check_domains(gates: Sequence[Gate], asked: Collection[str]) -> None:
+    """Say that a gate can be held against what is asked, before it is asked.
+
+    Raises:
+        EvaluationError: a gate names a domain that is not asked.
+    """
+    unknown = [gate.domain for gate in gates if gate.domain not in asked]
+    if unknown:
+        raise EvaluationError(
+            f"fail-under: no domain {', '.join(map(repr, unknown))} in this evaluation; "
+            f"there are {', '.join(asked)}"
+        )
+
+
 def judge(results: Results, gates: Sequence[Gate]) -> list[Finding]:
     """Hold an evaluation against its gates.
 
     Raises:
         EvaluationError: a gate names a domain that was not evaluated.
     """
-    unknown = [gate.domain for gate in gates if gate.domain not in results.domains]
-    if unknown:
-        raise EvaluationError(
-            f"fail-under: no domain {', '.join(map(repr, unknown))} in this evaluation; "
-            f"there are {', '.join(results.domains)}"
-        )
+    check_domains(gates, results.domains)
     return [Finding(gate=gate, why=_why(results.domains[gate.domain], gate)) for gate in gates]
 
 
 def write_junit(path: Path, results: Results, findings: Sequence[Finding]) -> None:
     """Write a JUnit file: a test case a domain, with its gate where one was set."""
     broken = {finding.gate.domain: finding.why for finding in findings if finding.why is not None}
-    suite = ET.Element("testsuite", name=f"evals: {results.source}, {results.split}")
+    suite = ET.Element("testsuite", name=_plain(f"evals: {results.source}, {results.split}"))
     errors = 0
     for name, domain in results.domains.items():
         case = ET.SubElement(suite, "testcase", classname="evals", name=name)
         if name in broken:
-            ET.SubElement(case, "failure", message=broken[name] or "")
+            ET.SubElement(case, "failure", message=_plain(broken[name] or ""))
         elif domain.ungraded:
             errors += 1
             ET.SubElement(case, "error", message=f"ungraded: {dict(domain.ungraded)}")
@@ -73,8 +83,12 @@ def write_junit(path: Path, results: Results, findings: Sequence[Finding]) -> No
         "errors": str(errors),
         "time": f"{sum(results.seconds.values()):.2f}",
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     ET.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
+
+
+def _plain(text: str) -> str:
+    """Replace what XML cannot hold, in any spelling."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def _read_gate(option: str) -> Gate:
@@ -94,7 +108,14 @@ def _why(domain: DomainSummary, gate: Gate) -> str | None:
     if domain.accuracy is None:
         return f"{gate.domain}: nothing was graded, {gate.minimum:g} is needed"
     if domain.accuracy.mean >= gate.minimum:
-        return None
+        ungraded = sum(domain.ungraded.values())
+        at_worst = domain.accuracy.mean * (1 - ungraded / domain.completions)
+        if at_worst >= gate.minimum:
+            return None
+        return (
+            f"{gate.domain}: accuracy {domain.accuracy.mean:.3f} leaves out {ungraded} ungraded of "
+            f"{domain.completions}, with them it may be {at_worst:.3f}, which is below {gate.minimum:g}"
+        )
     low, high = domain.accuracy.interval
     return (
         f"{gate.domain}: accuracy {domain.accuracy.mean:.3f} [{low:.3f}, {high:.3f}] "

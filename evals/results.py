@@ -94,6 +94,15 @@ def ungraded_by_kind(graded: Iterable[Graded]) -> Mapping[str, int]:
     return dict(sorted(kinds.items()))
 
 
+def first_failures(graded: Iterable[Graded]) -> Mapping[str, str]:
+    """Return a completion without a score for each kind of failure, with what the server said of it."""
+    found: dict[str, str] = {}
+    for item in graded:
+        if isinstance(item.outcome.result, Failure):
+            found.setdefault(item.outcome.result.kind, f"{item.example_id}: {item.outcome.result.message}")
+    return found
+
+
 def _summary(items: Sequence[Graded]) -> DomainSummary:
     return DomainSummary(
         prompts=len({item.example_id for item in items}),
@@ -118,14 +127,15 @@ def _estimate(items: Iterable[Graded], value: Callable[[Score], float | None]) -
 
 
 def _pass_at(items: Iterable[Graded]) -> Mapping[int, Estimate]:
-    """Estimate pass@k for k = 1, 2, 4, .. up to the most completions of a prompt."""
+    """Estimate pass@k for k = 1, 2, 4, .. and for the most completions of a prompt."""
     right_by_prompt: dict[str, list[bool]] = defaultdict(list)
     for item in items:
         if item.score is not None and "correctness" in item.score.components:
             right_by_prompt[item.example_id].append(item.score.components["correctness"] == 1)
     most = max(map(len, right_by_prompt.values()), default=0)
     estimates: dict[int, Estimate] = {}
-    for k in (2**power for power in range(most.bit_length()) if most > 1):
+    powers = [2**power for power in range(most.bit_length())]
+    for k in dict.fromkeys([*powers, most]) if most > 1 else ():
         chances = [
             [pass_at(k, completions=len(right), right=sum(right))]
             for right in right_by_prompt.values()

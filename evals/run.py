@@ -16,14 +16,15 @@ from evals.compare import Metric, compare, flips
 from evals.completions import Answered, Sampling, read_completions, write_completions
 from evals.endpoint import EndpointModel
 from evals.errors import CheckpointError, EvaluationError
-from evals.gates import judge, read_gates, write_junit
+from evals.gates import check_domains, judge, read_gates, write_junit
 from evals.generations import Generations
 from evals.grade import Graded, grade
 from evals.headline import of_comparison
 from evals.models import Model
 from evals.options import Compare, Run
 from evals.pairing import pair
-from evals.results import ALL, reward_versions, summarise
+from evals.places import check_file, make_directory
+from evals.results import ALL, first_failures, reward_versions, summarise
 from evals.rows import source_of
 from evals.store import (
     COMPLETIONS_FILE,
@@ -50,12 +51,15 @@ def run(options: Run, console: Console) -> int:
     gates = read_gates(options.fail_under)
     began = time.monotonic()
     examples = questions(options, console)
+    check_domains(gates, [*dict.fromkeys(example.domain.value for example in examples), ALL])
     _require_server()
+    _require_run(options)
+    output = make_directory("output", options.output or _default_output(options))
+    if options.junit is not None:
+        check_file("junit", options.junit)
     answered = _answer(options, examples, console)
     if not answered.examples:
         raise EvaluationError(f"nothing to evaluate: {dict(answered.left_out)}")
-    output = options.output or _default_output(options)
-    output.mkdir(parents=True, exist_ok=True)
     write_completions(output / COMPLETIONS_FILE, answered)
     answered_at = time.monotonic()
     with _client(output) as client, console.status("grading"):
@@ -67,6 +71,8 @@ def run(options: Run, console: Console) -> int:
     results = _results(options, answered, graded, seconds)
     write_results(output, results, graded)
     console.print(results_table(results))
+    for kind, failed in first_failures(graded).items():
+        console.print(f"{kind}, e.g. {failed}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"results in {output}", markup=False, highlight=False, soft_wrap=True)
     findings = judge(results, gates)
     if options.junit is not None:
@@ -94,7 +100,7 @@ def run_compare(options: Compare, console: Console) -> int:
             f"({dict(left_out)}): compare evaluations of the same questions"
         )
     changed = flips(graded_before, graded_after, metric=options.metric)
-    output = options.output or options.after / "compare"
+    output = make_directory("output", options.output or options.after / "compare")
     write_comparison(output, compared, changed, left_out)
     console.print(
         comparison_table(rows, metric=options.metric, before=before, after=after, left_out=left_out)
@@ -159,6 +165,7 @@ def _answer(options: Run, examples: Sequence[Example], console: Console) -> Answ
         max_new_tokens=model.max_new_tokens,
     )
     columns = (TextColumn("answering"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    make_directory("generations", options.generations)
     with Generations(options.generations, model) as known, Progress(*columns, console=console) as progress:
         bar = progress.add_task("answering")
         return ask(
@@ -179,8 +186,6 @@ def _model(options: Run, console: Console) -> Model:
             concurrency=options.concurrency,
             system=options.system,
         )
-    if not options.checkpoint.is_dir():  # said before the seconds that JAX takes to import
-        raise CheckpointError(f"no run at {str(options.checkpoint)!r}: pass the directory of a training run")
     try:
         from evals.checkpoint import CheckpointModel  # noqa: PLC0415 - imports JAX, needed here alone
     except ImportError as error:
@@ -189,6 +194,13 @@ def _model(options: Run, console: Console) -> Model:
         ) from error
     with console.status(f"loading {options.checkpoint}"):
         return CheckpointModel.open(options.checkpoint, base=options.base)
+
+
+def _require_run(options: Run) -> None:
+    """Find out now that there is no run, before JAX is imported and results get a directory."""
+    asks_checkpoint = options.endpoint is None and options.completions is None
+    if asks_checkpoint and not options.checkpoint.is_dir():
+        raise CheckpointError(f"no run at {str(options.checkpoint)!r}: pass the directory of a training run")
 
 
 def _require_server() -> None:

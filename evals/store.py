@@ -12,12 +12,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from evals.compare import Comparison, Flip, Metric
 from evals.completions import Sampling
 from evals.errors import ResultsError
 from evals.grade import Graded
+from evals.json_lines import json_of
 from evals.results import DomainSummary
 from evals.samples import write_samples
 from evals.statistics import Estimate, Interval
@@ -143,7 +144,7 @@ def _row(item: Graded) -> Mapping[str, object]:
 def _graded(line: str, where: str) -> Graded:
     raw = _load(line, where)
     try:
-        result = Score(**raw["score"]) if "score" in raw else Failure(**raw["failure"])
+        result = _score(raw["score"]) if "score" in raw else Failure(**raw["failure"])
         outcome = Outcome(
             sample_id=f"{raw['example_id']}#{raw['sample_index']}",
             result=result,
@@ -151,8 +152,17 @@ def _graded(line: str, where: str) -> Graded:
         )
         named = ("example_id", "dataset", "reward", "sample_index", "prompt", "completion")
         return Graded(outcome=outcome, domain=Domain(raw["domain"]), **{name: raw[name] for name in named})
-    except (KeyError, TypeError, ValueError) as error:
-        raise ResultsError(f"{where} is of another form: {error!r}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ResultsError(f"{where} is of another form: {error!r}; evaluate again") from error
+
+
+def _score(raw: Mapping[str, Any]) -> Score:
+    return Score(
+        value=float(raw["value"]),
+        components={name: float(value) for name, value in raw["components"].items()},
+        verdict=raw["verdict"],
+        explanation=raw["explanation"],
+    )
 
 
 def _summary(raw: Mapping[str, Any]) -> DomainSummary:
@@ -183,11 +193,13 @@ def _estimate(raw: Mapping[str, Any] | None) -> Estimate | None:
 def _text(path: Path) -> str:
     if not path.is_file():
         raise ResultsError(f"no {path.name} in {str(path.parent)!r}: pass the directory of an evaluation")
-    return path.read_text(encoding="utf-8")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ResultsError(f"{str(path)!r} cannot be read: {error}; evaluate again") from error
 
 
 def _load(text: str, where: str) -> Mapping[str, Any]:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ResultsError(f"{where}: not JSON: {error}") from error
+    return cast(
+        "Mapping[str, Any]", json_of(text, where, ResultsError)
+    )  # other forms raise when they are read

@@ -8,16 +8,15 @@ Files are JSON lines, plain or gzipped. A row that cannot be graded fairly is le
 name with its reason; a malformed row is an error with its line.
 """
 
-import gzip
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import cast, get_type_hints
 
 from evals.errors import SuiteError
 from evals.humaneval import UnfitTestError, to_reference
+from evals.json_lines import read_rows
 from reward_client.api import (
     BooleanReference,
     ChoiceReference,
@@ -98,7 +97,17 @@ class _Row:
         value = self._fields.get(name, default)
         if not isinstance(value, str) or (default is None and not value.strip()):
             raise SuiteError(f"{self.where}: needs the text {name!r}, got {value!r}")
+        if not _is_unicode(value):
+            raise SuiteError(
+                f"{self.where}: {name!r} holds half of a surrogate pair, which no model can be asked"
+            )
         return value
+
+    def number_or_text(self, name: str, *, default: str) -> str:
+        value = self._fields.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return repr(value)
+        return self.text(name, default=default)
 
     def mapping(self, name: str) -> Mapping[str, object]:
         value = self._fields.get(name)
@@ -120,7 +129,7 @@ def _humaneval(row: _Row, name: str, example_id: str) -> Example:
 
 def _math(row: _Row, name: str, example_id: str) -> Example:
     solution = row.text("solution", default="")
-    answer = row.text("answer", default="") or last_boxed(solution)
+    answer = row.number_or_text("answer", default="") or last_boxed(solution)
     if not answer.strip():
         raise SuiteError(f"{row.where}: has neither 'answer' nor a solution with \\boxed{{..}}")
     return _example(
@@ -132,17 +141,48 @@ def _own(row: _Row, name: str, example_id: str) -> Example:
     reward = row.text("reward")
     if reward not in _REFERENCES:
         raise SuiteError(f"{row.where}: reward {reward!r} is none of {', '.join(_REFERENCES)}")
-    fields: dict[str, object] = {
-        key: tuple(cast("list[object]", value)) if isinstance(value, list) else value
-        for key, value in row.mapping("reference").items()
-    }
-    try:
-        reference: Reference = _REFERENCES[reward](**fields)
-    except TypeError as error:
-        raise SuiteError(f"{row.where}: reference does not fit reward {reward!r}: {error}") from error
+    reference = _reference(reward, row.mapping("reference"), row.where)
     return _example(example_id, name, reward, row.text("prompt"), reference, "")
 
 
+def _reference(reward: str, fields: Mapping[str, object], where: str) -> Reference:
+    """Make the reference that a reward takes, once every field is known and of its type."""
+    kind = _REFERENCES[reward]
+    types = get_type_hints(kind)
+    values: dict[str, object] = {}
+    for name, value in fields.items():
+        read = _FIELDS.get(types.get(name))
+        if read is None:
+            raise SuiteError(f"{where}: reference has {name!r}, reward {reward!r} takes {', '.join(types)}")
+        form, fits = read
+        if not fits(value):
+            raise SuiteError(f"{where}: reference needs {form} as {name!r}, got {value!r}")
+        values[name] = tuple(cast("list[str]", value)) if isinstance(value, list) else value
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise SuiteError(f"{where}: reference does not fit reward {reward!r}: {error}") from error
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and _is_unicode(value)
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+_FIELDS: Mapping[object, tuple[str, Callable[[object], bool]]] = MappingProxyType(
+    {
+        str: ("a text", _is_text),
+        bool: ("true or false", lambda value: isinstance(value, bool)),
+        float: ("a number", lambda value: isinstance(value, int | float) and not isinstance(value, bool)),
+        tuple[str, ...]: (
+            "a list of texts",
+            lambda value: isinstance(value, list) and all(map(_is_text, cast("list[object]", value))),
+        ),
+    }
+)
 _READERS: Mapping[str, Callable[[_Row, str, str], Example]] = MappingProxyType(
     {"humaneval": _humaneval, "math": _math, "rows": _own}
 )
@@ -182,23 +222,8 @@ def _example(
     )
 
 
-def _rows(path: Path) -> Sequence[tuple[int, Mapping[str, object]]]:
-    if not path.is_file():
-        raise SuiteError(f"suite: no file {str(path)!r}")
-    try:
-        raw = path.read_bytes()
-        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise SuiteError(f"suite: {str(path)!r} cannot be read: {error}") from error
-    rows: list[tuple[int, Mapping[str, object]]] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row: Any = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise SuiteError(f"{path}:{number}: not JSON: {error}") from error
+def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
+    for number, row in read_rows(path, SuiteError, "suite"):
         if not isinstance(row, dict):
             raise SuiteError(f"{path}:{number}: not an object")
-        rows.append((number, cast("dict[str, object]", row)))  # JSON keys are strings
-    return rows
+        yield number, cast("dict[str, object]", row)  # JSON keys are strings

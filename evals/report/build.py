@@ -7,6 +7,7 @@ from evals.errors import ResultsError
 from evals.held_out import read_held_out, run_of
 from evals.pages.page import asset, fill, json_in_script, plotly_script
 from evals.pairing import pair
+from evals.places import check_file
 from evals.report.content import Side, page_content
 from evals.report.figures import figures
 from evals.store import read_graded, read_results
@@ -18,7 +19,7 @@ def write_report(directories: Sequence[Path], path: Path, *, seed: int = 0) -> N
     """Write the page of one evaluation, or of two compared, to `path`.
 
     Raises:
-        ResultsError: a directory holds no results, they cannot be read, two have no graded prompt in
+        EvaluationError: a directory holds no results, they cannot be read, two have no graded prompt in
             common, or the page cannot be written.
         ValueError: there are neither one nor two directories.
     """
@@ -34,11 +35,8 @@ def write_report(directories: Sequence[Path], path: Path, *, seed: int = 0) -> N
     title = " → ".join(side.results.source for side in sides)
     content = page_content(sides, title=title, seed=seed)
     page = render({**content, "figures": figures(sides, seed=seed)}, title=title)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8", errors="replace")  # a path may hold what UTF-8 does not
-    except OSError as error:
-        raise ResultsError(f"output: {str(path)!r} cannot be written: {error}; name another file") from error
+    check_file("output", path)
+    path.write_text(page, encoding="utf-8", errors="replace")  # a path may hold what UTF-8 does not
 
 
 def _side(label: str, directory: Path) -> Side:

@@ -137,6 +137,43 @@ def test_a_gate_that_is_not_reached_is_said_and_told_to_ci(
     ]
 
 
+def test_what_would_fail_at_the_end_fails_before_anything_is_graded(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = completions(tmp_path / "c.jsonl", example_ids(data), right=4, well_formed=8)
+    output = tmp_path / "out"
+    arguments = ["run", "--completions", str(path), "--data-dir", str(data), "--output", str(output)]
+
+    assert main([*arguments, "--fail-under", "maths=0.5"]) == 2
+    assert "fail-under: no domain 'maths'" in capsys.readouterr().err
+    assert main([*arguments, "--junit", str(tmp_path)]) == 2
+    assert "junit: " in capsys.readouterr().err
+    assert main([*arguments, "--junit", str(path / "e.xml")]) == 2
+    assert "junit: " in capsys.readouterr().err
+    assert not (output / "graded.jsonl").exists()
+    assert main([*arguments[:-1], str(path)]) == 2
+    assert f"output: {str(path)!r} cannot be made a directory" in capsys.readouterr().err
+
+
+def test_why_something_could_not_be_graded_is_said_with_an_example(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"prompt": "?", "reward": "code", "reference": {"tests": ["assert f() == g()"], "entry_point": "f"}}
+    (tmp_path / "own.jsonl").write_text(json.dumps(row))
+    answer = {
+        "example_id": "own/test/1",
+        "completion": "<reasoning>r</reasoning><answer>def f(): pass</answer>",
+    }
+    (tmp_path / "c.jsonl").write_text(json.dumps(answer))
+
+    status = main(
+        ["run", "--suite", f"rows={tmp_path}/own.jsonl", "--completions", str(tmp_path / "c.jsonl")]
+    )
+
+    assert status == 1
+    assert "BAD_REFERENCE, e.g. own/test/1: " in capsys.readouterr().out
+
+
 def test_a_fall_beyond_chance_fails_a_comparison_that_asks_for_it(tmp_path: Path, data: Path) -> None:
     for name, right in (("before", 8), ("after", 1)):
         path = completions(tmp_path / f"{name}.jsonl", example_ids(data), right=right, well_formed=8)

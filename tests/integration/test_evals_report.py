@@ -310,7 +310,7 @@ def test_a_page_that_cannot_be_written_is_an_error_in_a_line(
     directory = side(tmp_path / "run", items(3, right=1))
 
     assert main(["report", str(directory), "--output", str(tmp_path)]) == 2
-    assert "name another file" in capsys.readouterr().err
+    assert "name a file" in capsys.readouterr().err
 
 
 def test_three_evaluations_are_not_a_page(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """Gates hold or say why not; a CI system reads which."""
 
+import dataclasses
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -46,6 +47,26 @@ def test_what_could_not_be_graded_does_not_pass_a_gate() -> None:
     (finding,) = judge(FOUND, read_gates(["code=0"]))
 
     assert finding.why == "code: nothing was graded, 0 is needed"
+
+
+def test_a_gate_that_holds_only_without_the_ungraded_does_not_hold() -> None:
+    lost = Failure(kind="SANDBOX", message="")
+    found = results([*(graded(f"r{n}", score(1.0)) for n in range(8)), graded("x", lost), graded("y", lost)])
+
+    sure, unsure = judge(found, read_gates(["0.8", "0.9"]))
+
+    assert sure.why is None
+    assert unsure.why == (
+        "all: accuracy 1.000 leaves out 2 ungraded of 10, with them it may be 0.800, which is below 0.9"
+    )
+
+
+def test_junit_is_xml_whatever_the_names_hold(tmp_path: Path) -> None:
+    hostile = dataclasses.replace(FOUND, source='runs/\x00\x1b]<&"\ud800')
+
+    write_junit(tmp_path / "e.xml", hostile, [])
+
+    assert '<&"' in ElementTree.parse(tmp_path / "e.xml").getroot().attrib["name"]
 
 
 def test_a_domain_that_was_not_asked_is_an_error() -> None:

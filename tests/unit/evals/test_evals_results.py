@@ -3,7 +3,7 @@
 import pytest
 
 from evals.grade import Graded
-from evals.results import domain_results, reward_versions, summarise
+from evals.results import domain_results, first_failures, reward_versions, summarise
 from reward_client.api import Failure
 from tasks.api import Domain
 from tests.unit.evals.graded_examples import graded, score
@@ -100,3 +100,24 @@ def test_servers_that_differ_show_as_two_versions_of_one_reward() -> None:
     )
 
     assert found == {"math": ("1.0.0+aa", "1.0.0+bb")}
+
+
+def test_pass_at_k_reaches_the_most_completions_and_leaves_out_prompts_with_fewer() -> None:
+    ten = [graded("a", score(float(index == 0)), index=index) for index in range(10)]
+    three = [graded("b", score(float(index < 2)), index=index) for index in range(3)]
+
+    pass_at = summarise([*ten, *three])["all"].pass_at
+
+    assert list(pass_at) == [1, 2, 4, 8, 10]
+    assert [found.prompts for found in pass_at.values()] == [2, 2, 1, 1, 1]
+    assert pass_at[1].mean == pytest.approx((0.1 + 2 / 3) / 2)
+    assert pass_at[2].mean == pytest.approx((0.2 + 1.0) / 2)
+    assert pass_at[10].mean == 1.0
+
+
+def test_each_kind_of_failure_is_told_with_its_first_completion() -> None:
+    kinds = [Failure(kind="SANDBOX", message=f"no engine {n}") for n in range(2)]
+
+    assert first_failures(
+        [graded("a", score(1.0)), *(graded(f"b{n}", kind) for n, kind in enumerate(kinds))]
+    ) == {"SANDBOX": "gsm8k/test/b0: no engine 0"}

@@ -129,6 +129,14 @@ def test_an_unusable_file_of_completions_names_its_line(tmp_path: Path, text: st
         read_completions(path, [example("a")])
 
 
+def test_completions_in_another_encoding_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "c.jsonl"
+    path.write_bytes(b"\xff\xfe{}")
+
+    with pytest.raises(CompletionsError, match="cannot be read"):
+        read_completions(path, [example("a")])
+
+
 def test_an_absent_file_of_completions_is_named(tmp_path: Path) -> None:
     with pytest.raises(CompletionsError, match="no file"):
         read_completions(tmp_path / "c.jsonl", [example("a")])

@@ -107,8 +107,25 @@ def test_a_users_own_rows_name_their_reward_and_reference(tmp_path: Path) -> Non
         (
             "rows",
             {"prompt": "?", "reward": "math", "reference": {"anwser": "2"}},
-            "does not fit reward 'math'",
+            ":1: reference has 'anwser', reward 'math' takes answer",
         ),
+        ("rows", {"prompt": "?", "reward": "math", "reference": {}}, "does not fit reward 'math'"),
+        (
+            "rows",
+            {"prompt": "?", "reward": "math", "reference": {"answer": 2}},
+            "needs a text as 'answer', got 2",
+        ),
+        (
+            "rows",
+            {"prompt": "?", "reward": "code", "reference": {"tests": "assert f() == 1"}},
+            "needs a list of texts as 'tests'",
+        ),
+        (
+            "rows",
+            {"prompt": "?", "reward": "boolean", "reference": {"value": "yes"}},
+            "needs true or false as 'value', got 'yes'",
+        ),
+        ("math", {"problem": "half \ud800", "answer": "2"}, "'problem' holds half of a surrogate pair"),
         ("rows", {"prompt": "?", "reward": "math", "reference": "2"}, "needs the object 'reference'"),
         ("humaneval", {"task_id": "x", "prompt": "def f():"}, "needs the text 'canonical_solution'"),
     ],
@@ -118,6 +135,28 @@ def test_a_malformed_row_is_an_error_that_names_it(
 ) -> None:
     with pytest.raises(SuiteError, match=says):
         load_suite(f"{kind}={written(tmp_path, row)}")
+
+
+def test_a_number_is_an_answer_too(tmp_path: Path) -> None:
+    (example,) = load_suite(f"math={written(tmp_path, {'problem': '1+1?', 'answer': 2})}").examples
+
+    assert example.reference == MathReference(answer="2")
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (b"\xff\xfe\n", r"cannot be read: .*JSON lines in UTF-8"),
+        (b"[" * 100_000, r":1: not JSON: maximum recursion depth"),
+        (b"\n\n7\n", r":3: not an object"),
+    ],
+)
+def test_a_file_of_something_else_is_an_error_that_names_it(tmp_path: Path, raw: bytes, says: str) -> None:
+    path = tmp_path / "questions.jsonl"
+    path.write_bytes(raw)
+
+    with pytest.raises(SuiteError, match=says):
+        load_suite(f"math={path}")
 
 
 def test_an_id_that_comes_twice_is_refused(tmp_path: Path) -> None:
