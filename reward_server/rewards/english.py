@@ -32,28 +32,3 @@ INSTRUCTION_WORDS = _set(
     prompt provide question reply short some story suggest suggestions tell text think topic want ways word
     words write writing wp"""
 )
-
-_OBJECTS = _set("him them his hers me its")
-_FINITE = _set("is are was were has had does did would could should")
-
-# Words that hardly ever follow each other in English, and often do once its words are shuffled.
-NEVER_AFTER = {
-    **dict.fromkeys(
-        DETERMINERS,
-        DETERMINERS
-        | PREPOSITIONS
-        | SUBJECTS
-        | AUXILIARIES - {"being", "can", "may", "will", "might", "must"}
-        | CONJUNCTIONS
-        | _OBJECTS
-        | _set("to for on up off as so too this that these those it her there who which what when where if"),
-    ),
-    **dict.fromkeys(
-        PREPOSITIONS,
-        PREPOSITIONS - {"between", "among"} | _FINITE | CONJUNCTIONS - {"than"} | _set("to for on as be"),
-    ),
-    **dict.fromkeys(SUBJECTS, DETERMINERS | SUBJECTS | _OBJECTS | _set("of into upon been being than this")),
-    **dict.fromkeys(_FINITE, _FINITE - {"had", "has"} | _set("of and or")),
-    "to": _FINITE | SUBJECTS | _set("of to or but been"),
-    "and": _set("of or and"),
-}

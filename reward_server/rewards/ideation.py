@@ -10,6 +10,9 @@ from reward_server.api import CostClass, Grade, Measure, RewardInfo, Sample, Tex
 from reward_server.rewards import text_statistics as statistics
 from reward_server.rewards.quality import LONGEST_TEXT, Measures, Merit, grade_words
 from reward_server.rewards.references import reference_of
+from reward_server.rewards.scales import band, ramp
+from reward_server.rewards.skeletons import grammar, skeleton_of, templates, tokens_of
+from reward_server.rewards.stock import stock_length
 from reward_server.rewards.text_words import is_english, is_latin, stems, topic_stems, words
 
 _INFO = RewardInfo(
@@ -55,22 +58,30 @@ def _measure(answer: str, said: list[str], asked: list[str]) -> Measures:
     # Line by line, so that a list of names is no run.
     lines = answer.splitlines() if english else []
     runs = [run for line in lines for run in statistics.content_runs(words(line))]
-    length = statistics.band(
-        statistics.fresh_length(said, asked, runs), full_from=40, full_to=300, zero_at=1200
+    content, tokens = stems(said), tokens_of(answer) if english else []
+    stock, skeleton = stock_length(tokens), skeleton_of(tokens)
+    length = band(
+        statistics.fresh_length(said, asked, runs) - stock - statistics.topic_repeats(content, topic),
+        full_from=40,
+        full_to=300,
+        zero_at=1200,
     )
     fluency = statistics.fluency(answer, said, runs, function_share=0.08) if english else 1.0
     return Measures(
         merits={
             "length": Merit(value=length, weight=0.35),
             "structure": Merit(value=_structure(answer), weight=0.35),
-            "relevance": Merit(value=statistics.relevance(said, topic), weight=0.15),
+            "relevance": Merit(value=statistics.relevance(content, topic), weight=0.15),
             "variety": Merit(value=statistics.variety(said), weight=0.15),
         },
         soundness={
             "freshness": statistics.freshness(answer, said),
             "fluency": max(_LEAST_FLUENCY, fluency),
-            "own_words": statistics.ramp(statistics.copied_share(said, asked), zero=0.5, one=0.05),
-            "not_stuffed": statistics.not_stuffed(said, topic),
+            "grammar": grammar(skeleton),
+            "substance": ramp(stock / len(said), zero=0.6, one=0.1),
+            "templates": templates(skeleton),
+            "own_words": ramp(statistics.copied_share(said, asked), zero=0.5, one=0.05),
+            "not_stuffed": statistics.not_stuffed(content, topic),
             "plain_text": statistics.plain_text(answer, said, latin=is_latin(asked)),
         },
     )
@@ -85,7 +96,7 @@ def _structure(answer: str) -> float:
         return 0.0
     distinct = _distinct(item_words)
     largest = max(map(len, item_words)) / sum(map(len, item_words))
-    even = statistics.ramp(largest, zero=1.2, one=0.6)
+    even = ramp(largest, zero=1.2, one=0.6)
     return min(1.0, distinct / _ENOUGH_ITEMS) * even * (1.0 if len(listed) > 1 else 0.8)
 
 

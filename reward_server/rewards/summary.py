@@ -13,6 +13,8 @@ from reward_server.rewards.faithfulness import faithful
 from reward_server.rewards.quality import LONGEST_TEXT, Measures, Merit, grade_words
 from reward_server.rewards.references import reference_of
 from reward_server.rewards.rouge import rouge_1, rouge_l
+from reward_server.rewards.scales import band, ramp
+from reward_server.rewards.skeletons import grammar, skeleton_of, tokens_of
 from reward_server.rewards.text_words import is_english, is_latin, words
 
 _INFO = RewardInfo(
@@ -66,12 +68,13 @@ def _measure(
     runs = statistics.content_runs(said) if english else []
     return Measures(
         merits={
-            "coverage": Merit(value=statistics.ramp((first + longest) / 2, zero=0.05, one=0.65), weight=0.7),
+            "coverage": Merit(value=ramp((first + longest) / 2, zero=0.05, one=0.65), weight=0.7),
             "length": Merit(value=_length(said, wanted, source), weight=0.3),
         },
         soundness={
             "freshness": statistics.freshness(answer, said),
             "fluency": statistics.fluency(answer, said, runs, function_share=0.1) if english else 1.0,
+            "grammar": grammar(skeleton_of(tokens_of(answer))) if english else 1.0,
             "faithful": faithfulness,
             "order": statistics.order(first, longest),
             "own_words": _own_words(said, wanted, source),
@@ -84,15 +87,13 @@ def _measure(
 def _length(said: list[str], wanted: list[str], source: list[str]) -> float:
     """Scale the length against the reference's (half to twice is full) and the document's (half is full)."""
     fresh = statistics.fresh_length(said, ())
-    near = statistics.band(
-        fresh, full_from=0.5 * len(wanted), full_to=2.0 * len(wanted), zero_at=4.0 * len(wanted)
-    )
+    near = band(fresh, full_from=0.5 * len(wanted), full_to=2.0 * len(wanted), zero_at=4.0 * len(wanted))
     if len(source) < _SHORTEST_SOURCE:
         return near
-    return min(near, statistics.ramp(len(said) / len(source), zero=1.0, one=0.5))
+    return min(near, ramp(len(said) / len(source), zero=1.0, one=0.5))
 
 
 def _own_words(said: list[str], wanted: list[str], source: list[str]) -> float:
     """Scale what is copied from the document: 40 % of the 4-grams are free, or the reference's share."""
     free = max(0.4, statistics.copied_share(wanted, source))
-    return max(0.1, statistics.ramp(statistics.copied_share(said, source), zero=free + 0.6, one=free))
+    return max(0.1, ramp(statistics.copied_share(said, source), zero=free + 0.6, one=free))

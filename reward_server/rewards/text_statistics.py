@@ -1,4 +1,4 @@
-"""Measures of a text, each in [0, 1] with 1 for a healthy text, and the ramps that scale them.
+"""Measures of a text in any language, most of them in [0, 1] with 1 for a healthy text.
 
 Every measure looks at one known way to cheat a length or similarity score; none of them
 judges whether a text is good. Each saturates well before honest texts end, so that there
@@ -9,11 +9,10 @@ the thresholds lie and why.
 import re
 import zlib
 from collections.abc import Sequence
-from itertools import pairwise
-from statistics import fmean, pstdev
 
-from reward_server.rewards.english import FUNCTION_WORDS, NEVER_AFTER
-from reward_server.rewards.text_words import non_latin_share, stems
+from reward_server.rewards.english import FUNCTION_WORDS
+from reward_server.rewards.scales import ramp
+from reward_server.rewards.text_words import non_latin_share
 
 _VARIETY_WINDOW = 50
 _FUNCTION_WINDOW = 30
@@ -23,21 +22,15 @@ _FEWEST_BYTES_TO_COMPRESS = 200
 # n of the n-gram: the share of repeats that honest English has room for.
 _REPEATS_ALLOWED = {2: 0.20, 3: 0.08, 4: 0.05, 5: 0.04, 6: 0.04}
 _REPEATS_SPAN = 0.35
-_SENTENCE_END = re.compile(r"[.!?。！？؟।]+")  # noqa: RUF001 (stops of other scripts)
-_FEWEST_SENTENCES = 4
+# Signs of tables, programs and markup, arrows, drawn symbols and emoji; a wall of punctuation.
+_ODD = re.compile(r"[|\\^~<>{}\[\]=_@`\u2190-\u2bff\U0001f000-\U0001faff]|[!?.,;:*#+/&%$\-]{4,}")
+# Longer pieces without a space are links or noise, as long as they are ASCII.
+_LONGEST_PIECE = 24
 _FEWEST_CONTENT_WORDS = 8
+# "bakery" and "baked" are about the same.
+_ROOT = 4
 # A recipe's ingredients look like junk to a count; they cost much, not all.
 _LIST_IN_PROSE = 0.1
-
-
-def ramp(value: float, *, zero: float, one: float) -> float:
-    """Return the linear scale that is 0 at `zero` and 1 at `one`, clipped; either may be the larger."""
-    return min(1.0, max(0.0, (value - zero) / (one - zero)))
-
-
-def band(value: float, *, full_from: float, full_to: float, zero_at: float) -> float:
-    """Return the trapezoid 0 at 0, 1 from `full_from` to `full_to`, 0 again at `zero_at`."""
-    return min(ramp(value, zero=0.0, one=full_from), ramp(value, zero=zero_at, one=full_to))
 
 
 def ngrams(words: Sequence[str], n: int) -> set[tuple[str, ...]]:
@@ -68,23 +61,11 @@ def fresh_length(words: Sequence[str], given: Sequence[str], runs: Sequence[int]
 
 
 def variety(words: Sequence[str]) -> float:
-    """Scale the mean type/token ratio of windows of 50 words (Johnson 1944): .4 is 0, .9 is 1."""
+    """Scale the mean type/token ratio of windows of 50 words (Johnson 1944): .35 is 0, .7 is 1."""
     size = min(_VARIETY_WINDOW, len(words))
     starts = [*range(0, len(words) - size, size), len(words) - size]
     ratio = sum(len(set(words[start : start + size])) for start in starts) / (size * len(starts))
-    return ramp(ratio, zero=0.4, one=0.9)
-
-
-def rhythm(text: str) -> float:
-    """Scale how much the lengths of sentences vary: a coefficient of variation of .15 is .5, .6 is 1.
-
-    Prose alternates long sentences with short ones; lists, templates and loops do not. Of
-    fewer than four sentences nothing is said (.75).
-    """
-    lengths = [len(found) for sentence in _SENTENCE_END.split(text) if (found := sentence.split())]
-    if len(lengths) < _FEWEST_SENTENCES:
-        return 0.75
-    return 0.5 + 0.5 * ramp(pstdev(lengths) / fmean(lengths), zero=0.15, one=0.6)
+    return ramp(ratio, zero=0.35, one=0.7)
 
 
 def freshness(text: str, words: Sequence[str]) -> float:
@@ -105,8 +86,8 @@ def fluency(text: str, words: Sequence[str], runs: Sequence[int], *, function_sh
     """Scale what English prose has and lists of words have not; for English prompts only.
 
     The worst of: the share of function words in the poorest 30 words (full from
-    `function_share` on, 0 at a quarter of it), the longest of the content runs, pairs of words
-    that grammar forbids, letters per word, and words per sentence.
+    `function_share` on, 0 at a quarter of it) and of all words, the longest of the content
+    runs, letters per word, and words per sentence.
     """
     size = min(_FUNCTION_WINDOW, len(words))
     flags = [word in FUNCTION_WORDS for word in words]
@@ -118,8 +99,8 @@ def fluency(text: str, words: Sequence[str], runs: Sequence[int], *, function_sh
     return min(
         max(_LIST_IN_PROSE, ramp(poorest, zero=function_share / 4, one=function_share)),
         max(_LIST_IN_PROSE, ramp(max(runs, default=0), zero=14, one=8)),
-        ramp(richest, zero=0.95, one=0.75),
-        _grammar(words),
+        max(_LIST_IN_PROSE, ramp(sum(flags) / len(words), zero=function_share / 2, one=function_share * 1.6)),
+        ramp(richest, zero=0.95, one=0.8),
         ramp(letters, zero=1.5, one=2.5),
         ramp(letters, zero=9.0, one=6.5),
         ramp(len(words) / sentences, zero=160.0, one=50.0),
@@ -128,9 +109,14 @@ def fluency(text: str, words: Sequence[str], runs: Sequence[int], *, function_sh
 
 
 def plain_text(text: str, words: Sequence[str], *, latin: bool) -> float:
-    """Scale the share of letters among visible characters; with `latin`, also of Latin words."""
-    visible = len("".join(text.split()))
-    clean = ramp(sum(map(len, words)) / max(1, visible), zero=0.5, one=0.85)
+    """Scale the shares of letters and of odd signs among visible characters; with `latin`, of Latin words."""
+    pieces = text.split()
+    visible = max(1, sum(map(len, pieces)))
+    odd = sum(map(len, _ODD.findall(text)))
+    odd += sum(len(piece) for piece in pieces if len(piece) > _LONGEST_PIECE and piece.isascii())
+    clean = min(
+        ramp(sum(map(len, words)) / visible, zero=0.5, one=0.85), ramp(odd / visible, zero=0.35, one=0.0)
+    )
     return min(clean, ramp(non_latin_share(words), zero=0.4, one=0.02)) if latin else clean
 
 
@@ -147,25 +133,23 @@ def order(rouge_1: float, rouge_l: float) -> float:
     return ramp(rouge_l / rouge_1, zero=0.2, one=0.55) if rouge_1 else 1.0
 
 
-def relevance(words: Sequence[str], topic: frozenset[str]) -> float:
-    """Scale how much of the topic the text touches: a third, or three words, is full; never below .5."""
+def topic_repeats(content: Sequence[str], topic: frozenset[str]) -> int:
+    """Return how often a stem of the topic comes again; such words add no length."""
+    said = [stem for stem in content if stem in topic]
+    return len(said) - len(set(said))
+
+
+def relevance(content: Sequence[str], topic: frozenset[str]) -> float:
+    """Scale how much of the topic is touched: two words (one of a short prompt) are full, none is .5."""
     if not topic:
         return 1.0
-    wanted = min(3, max(1, len(topic) // 3))
-    return max(0.5, min(1.0, len(topic.intersection(stems(words))) / wanted))
+    wanted = min(2, max(1, len(topic) // 3))
+    roots = {stem[:_ROOT] for stem in topic}
+    return 0.5 + 0.5 * min(1.0, len(roots.intersection(stem[:_ROOT] for stem in content)) / wanted)
 
 
-def not_stuffed(words: Sequence[str], topic: frozenset[str]) -> float:
-    """Scale the share of content words that are the prompt's own: .35 is full, .65 is 0."""
-    content = stems(words)
+def not_stuffed(content: Sequence[str], topic: frozenset[str]) -> float:
+    """Scale the share of content words that are the prompt's own: .25 is full, .55 is 0."""
     if len(content) < _FEWEST_CONTENT_WORDS:
         return 1.0
-    return ramp(sum(stem in topic for stem in content) / len(content), zero=0.65, one=0.35)
-
-
-def _grammar(words: Sequence[str]) -> float:
-    """Scale the share of small words followed by one that English does not put there."""
-    chances = [(word, after) for word, after in pairwise(words) if word in NEVER_AFTER]
-    broken = sum(after in NEVER_AFTER[word] for word, after in chances)
-    # Most of one slip is forgiven, so that a single odd pair in a short text costs little.
-    return ramp(max(0.0, broken - 0.75) / (len(chances) + 1.0), zero=0.10, one=0.02)
+    return ramp(sum(stem in topic for stem in content) / len(content), zero=0.55, one=0.25)

@@ -1,14 +1,17 @@
 """`writing`: the quality of a story, essay or reply, as far as counting can tell.
 
-Length, relevance, variety and rhythm are earned; repetition, echo of the prompt, keyword stuffing,
-word salad and symbols are held against it. Formulas and limits: `docs/graders.md`.
+Length, relevance and variety are earned; repetition, moulds, stock sentences, echo of the prompt,
+keyword stuffing, word salad and symbols are held against it. Formulas and limits: `docs/graders.md`.
 """
 
 from reward_server.api import CostClass, Grade, Measure, RewardInfo, Sample, TextReference
 from reward_server.rewards import text_statistics as statistics
 from reward_server.rewards.quality import LONGEST_TEXT, Measures, Merit, grade_words
 from reward_server.rewards.references import reference_of
-from reward_server.rewards.text_words import is_english, is_latin, topic_stems, words
+from reward_server.rewards.scales import band, ramp
+from reward_server.rewards.skeletons import grammar, skeleton_of, templates, tokens_of
+from reward_server.rewards.stock import stock_length
+from reward_server.rewards.text_words import is_english, is_latin, stems, topic_stems, words
 
 _INFO = RewardInfo(
     name="writing",
@@ -41,21 +44,28 @@ class WritingReward:
 def _measure(answer: str, said: list[str], asked: list[str]) -> Measures:
     topic, english = topic_stems(asked), is_english(asked)
     runs = statistics.content_runs(said) if english else []
-    length = statistics.band(
-        statistics.fresh_length(said, asked, runs), full_from=80, full_to=400, zero_at=1600
+    content, tokens = stems(said), tokens_of(answer) if english else []
+    stock, skeleton = stock_length(tokens), skeleton_of(tokens)
+    length = band(
+        statistics.fresh_length(said, asked, runs) - stock - statistics.topic_repeats(content, topic),
+        full_from=80,
+        full_to=400,
+        zero_at=1600,
     )
     return Measures(
         merits={
-            "length": Merit(value=length, weight=0.45),
-            "relevance": Merit(value=statistics.relevance(said, topic), weight=0.2),
-            "variety": Merit(value=statistics.variety(said), weight=0.25),
-            "rhythm": Merit(value=statistics.rhythm(answer), weight=0.1),
+            "length": Merit(value=length, weight=0.5),
+            "relevance": Merit(value=statistics.relevance(content, topic), weight=0.2),
+            "variety": Merit(value=statistics.variety(said), weight=0.3),
         },
         soundness={
             "freshness": statistics.freshness(answer, said),
             "fluency": statistics.fluency(answer, said, runs, function_share=0.2) if english else 1.0,
-            "own_words": statistics.ramp(statistics.copied_share(said, asked), zero=0.5, one=0.05),
-            "not_stuffed": statistics.not_stuffed(said, topic),
+            "grammar": grammar(skeleton),
+            "substance": ramp(stock / len(said), zero=0.6, one=0.1),
+            "templates": templates(skeleton),
+            "own_words": ramp(statistics.copied_share(said, asked), zero=0.5, one=0.05),
+            "not_stuffed": statistics.not_stuffed(content, topic),
             "plain_text": statistics.plain_text(answer, said, latin=is_latin(asked)),
         },
     )

@@ -1,13 +1,19 @@
 """The measures one by one: what each must notice and what it must leave alone."""
 
+import hashlib
 import json
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from reward_server.rewards import skeletons
 from reward_server.rewards import text_statistics as statistics
 from reward_server.rewards.faithfulness import faithful
+from reward_server.rewards.scales import band
+from reward_server.rewards.skeletons import grammar, skeleton_of, templates, tokens_of
+from reward_server.rewards.stock import stock_length
 from reward_server.rewards.text_words import is_english, words
 
 STORY = (
@@ -52,7 +58,7 @@ def test_english_prompts_are_told_by_their_small_words(prompt: str, english: boo
     ("value", "expected"), [(0, 0.0), (40, 0.5), (80, 1.0), (400, 1.0), (1000, 0.5), (1600, 0.0), (9999, 0.0)]
 )
 def test_length_band_is_a_trapezoid(value: float, expected: float) -> None:
-    assert statistics.band(value, full_from=80, full_to=400, zero_at=1600) == expected
+    assert band(value, full_from=80, full_to=400, zero_at=1600) == expected
 
 
 def test_repeats_and_copies_add_no_length() -> None:
@@ -81,27 +87,74 @@ def test_freshness_sees_loops_at_every_distance() -> None:
 
 
 def test_not_stuffed_leaves_short_texts_alone() -> None:
-    assert statistics.not_stuffed(words("The fox kept the clock."), frozenset({"fox", "clock"})) == 1.0
+    assert statistics.not_stuffed(["fox", "kept", "clock"], frozenset({"fox", "clock"})) == 1.0
+
+
+def skeleton(text: str) -> bytes:
+    return skeleton_of(tokens_of(text))
 
 
 @pytest.mark.data
-def test_real_english_passes_the_fluency_check_and_most_of_it_shuffled_does_not(data_dir: Path) -> None:
+def test_real_english_has_a_known_skeleton_and_the_same_words_shuffled_have_not(data_dir: Path) -> None:
     lines = (data_dir / "gsm8k" / "test.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
     questions = [json.loads(line)["question"] for line in lines]
     order = random.Random(0)
-
     mixed = [" ".join(order.sample(words(text), len(words(text)))) for text in questions]
 
-    honest, shuffled = (
-        [
-            statistics.fluency(t, words(t), statistics.content_runs(words(t)), function_share=0.2)
-            for t in texts
-        ]
-        for texts in (questions, mixed)
-    )
+    honest, shuffled = ([grammar(skeleton(text)) for text in texts] for texts in (questions, mixed))
 
-    assert sum(score < 0.5 for score in honest) < 0.02 * len(honest)
-    assert sum(score < 0.5 for score in shuffled) > 0.5 * len(shuffled)
+    assert sum(score < 0.8 for score in honest) < 0.02 * len(honest)
+    assert sum(score > 0.5 for score in shuffled) < 0.1 * len(shuffled)
+
+
+def test_contractions_and_curly_quotes_leave_the_skeleton_as_it_is() -> None:
+    plain = skeleton("She did see the owner at the door.")
+
+    assert skeleton("She didn't see the owner's at the door.") == plain
+    assert skeleton("She didn\u2019t see the owner\u2019s at the door.") == plain
+
+
+def test_sentences_from_one_mould_repeat_their_skeleton_and_prose_does_not() -> None:
+    nouns = [
+        "river",
+        "table",
+        "letter",
+        "engine",
+        "shadow",
+        "window",
+        "mirror",
+        "bottle",
+        "lantern",
+        "basket",
+    ]
+    mould = " ".join(f"The {one} was in the {other} of a friend." for one, other in pairwise(nouns))
+
+    assert templates(skeleton(mould)) == 0.0
+    assert templates(skeleton(STORY)) == 1.0
+    assert templates(skeleton("onions, carrots, celery, " * 20)) == 1.0
+
+
+def test_the_version_of_the_rewards_depends_on_the_table_of_skeletons() -> None:
+    table = Path(skeletons.__file__).with_suffix(".bin").read_bytes()
+
+    assert hashlib.sha256(table).hexdigest() == skeletons.TABLE_SHA256
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("It is important to note that there are many aspects to consider.", 12),
+        ("The characters are vivid and the ending is surprising.", 9),
+        ("This essay will discuss several points. The owl slept.", 6),
+        ("That being said, one may well think so all the same.", 11),
+        ("He thought about it for a long time and took the boat.", 0),
+        ("An important point about cellos is that the strings stretch.", 0),
+        ("Why not?", 0),
+        ("", 0),
+    ],
+)
+def test_only_sentences_without_a_subject_are_stock(text: str, length: int) -> None:
+    assert stock_length(tokens_of(text)) == length
 
 
 @pytest.mark.parametrize(
@@ -122,12 +175,3 @@ def test_numbers_and_names_that_the_document_does_not_have_cost_their_share(
     given = "On Monday Ms. Harlan said that 1,250 of 4,215,000 people pay 40 euros."
 
     assert faithful(summary, given, given.lower().replace(".", "").split()) == pytest.approx(value)
-
-
-def test_sentences_of_one_length_have_less_rhythm_than_prose() -> None:
-    template = "The cat sat down. The dog lay down. The cow fell down. The hen ran off. "
-    prose = "It rained. Nobody in the village had seen so much water since the spring of that year. We left. "
-
-    assert statistics.rhythm(template * 2) == 0.5
-    assert statistics.rhythm(prose * 2) == 1.0
-    assert statistics.rhythm("Only one sentence.") == 0.75
