@@ -12,6 +12,7 @@ TABLES = (
     "math_held_out.jsonl",
     "math_second_look.jsonl",
     "math_third_look.jsonl",
+    "math_fourth_look.jsonl",
 )
 
 # Forms in which models write a GSM8K answer; {n} is the number, {c} the same with thousands separators.

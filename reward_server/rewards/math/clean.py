@@ -17,13 +17,15 @@ _RAISED = re.compile(f"[{''.join(_SUPERSCRIPTS)}]+")
 _LOWERED = re.compile(f"[{''.join(_SUBSCRIPTS)}]+")
 # A decimal that goes on; any other dots are punctuation.
 _GOES_ON = re.compile(r"(?<![\d.])(\d{0,60}\.\d{1,60})(?:\.{3}|\\dots|\\cdots)")
+# As in JSON within JSON; in a matrix, two backslashes end a row.
+_ESCAPED_TWICE = re.compile(r"\\\\(?=[A-Za-z]{2})")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SYMBOLS = str.maketrans({
     "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "﹣": "-", "×": "\\times ", "⋅": "\\cdot ",
     "·": "\\cdot ", "∗": "*", "÷": "/", "∕": "/", "⁄": "/", "π": "\\pi ", "∞": "\\infty ",
     "√": "sqrt ", "∛": "cbrt ", "≤": "<=", "⩽": "<=", "≥": ">=", "⩾": ">=", "≠": "!=",
     "≈": "\\approx ", "∪": "\\cup ", "∩": "\\cap ", "∈": "\\in ", "∅": "\\emptyset ",
-    "°": "^\\circ ", "º": "^\\circ ", "±": "\\pm ", "∓": "\\mp ", "ℝ": "\\mathbb{R}",
+    "°": "^\\circ ", "º": "^\\circ ", "±": "\\pm ", "∓": "\\mp ", "ℝ": "\\mathbb{R}", "ℤ": "\\mathbb{Z}",
     "θ": "\\theta ", "α": "\\alpha ", "β": "\\beta ", "γ": "\\gamma ", "λ": "\\lambda ",
     "ω": "\\omega ", "φ": "\\phi ", "½": " \\frac{1}{2}", "⅓": " \\frac{1}{3}",
     "⅔": " \\frac{2}{3}", "¼": " \\frac{1}{4}", "¾": " \\frac{3}{4}", "⅕": " \\frac{1}{5}",
@@ -47,6 +49,8 @@ def clean(text: str) -> str:
         text = text.translate(_SYMBOLS)
     if not text.isprintable() and _CONTROLS.search(text):
         raise HostileAnswerError("control characters")
+    if "\\\\" in text and "\\begin" not in text:
+        text = _ESCAPED_TWICE.sub(r"\\", text)
     if "..." in text or "dots" in text:
         text = _GOES_ON.sub(r"\1\\ldots", text)
     return plain(text)

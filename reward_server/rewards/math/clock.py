@@ -40,10 +40,17 @@ def read_hour(text: str, wanted: Node) -> Measured | None:
     return Measured(node=wanted, unit=CLOCK) if agrees else said
 
 
-def without_half(text: str) -> str:
-    """Return a time without `am` or `pm`, where the reference does not say which."""
+def as_written(text: str, hour: Node) -> str:
+    """Return a time without `am` or `pm`, as a reference that does not say which writes it.
+
+    A reference with an hour after noon is one of 24 hours.
+    """
     found = _TIME.fullmatch(text)
-    return text[: found.end("minute")] if found and found["half"] and found["minute"] else text
+    if not found or not found["half"] or not found["minute"]:
+        return text
+    if isinstance(hour, Number) and hour.value > _HOURS and found["half"] in "pP":
+        return f"{int(found['hour']) % _HOURS + _HOURS}:{found['minute']}"
+    return text[: found.end("minute")]
 
 
 def _time(found: re.Match[str]) -> Measured | None:

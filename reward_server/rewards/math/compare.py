@@ -5,8 +5,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from reward_server.rewards.math import shapes
+from reward_server.rewards.math import names_of_values, shapes
 from reward_server.rewards.math.disproof import equations_differ, sets_differ
+from reward_server.rewards.math.matrices import worked_out
 from reward_server.rewards.math.sampled import Match, Sampler
 from reward_server.rewards.math.scalars import compare_scalars, known, shows
 from reward_server.rewards.math.tree import (
@@ -45,10 +46,13 @@ def compare(sampler: Sampler, gold: Node, answer: Node) -> Match:
     if gold == answer:
         return Match.EQUAL
     gold, answer = _unnamed(gold, answer)
-    gold, answer = (shapes.expanded(_settled(sampler, side)) for side in (gold, answer))
+    gold, answer = (shapes.expanded(worked_out(_settled(sampler, side))) for side in (gold, answer))
     gold, answer = shapes.in_shape_of(answer, gold), shapes.in_shape_of(gold, answer)
     if isinstance(gold, Text) or isinstance(answer, Text):
-        return known(shapes.spelled(gold) is not None and shapes.spelled(gold) == shapes.spelled(answer))
+        return known(
+            names_of_values.spelled(gold) is not None
+            and names_of_values.spelled(gold) == names_of_values.spelled(answer)
+        )
     if shapes.is_set_of_reals(gold) or shapes.is_set_of_reals(answer):
         return _compare_sets(sampler, gold, answer)
     if isinstance(gold, Relation) or isinstance(answer, Relation):
@@ -65,7 +69,7 @@ def check_values(sampler: Sampler, node: Node) -> None:
         TooLargeError: a value is over the limits.
         StrangeAnswerError: a part has no value.
     """
-    node = shapes.expanded(node)
+    node = shapes.expanded(worked_out(node))
     if isinstance(node, Collection | Relation | Interval) or shapes.is_set_of_reals(node):
         for part in children(node):
             check_values(sampler, part)
@@ -77,7 +81,7 @@ def _unnamed(gold: Node, answer: Node) -> tuple[Node, Node]:
     """Take `x =` off where only one side has it; two equations are compared as such."""
     if shapes.is_equation(gold) and shapes.is_equation(answer):
         return gold, answer
-    return shapes.named_value(gold) or gold, shapes.named_value(answer) or answer
+    return names_of_values.named_value(gold) or gold, names_of_values.named_value(answer) or answer
 
 
 def _settled(sampler: Sampler, node: Node) -> Node:

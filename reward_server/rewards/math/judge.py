@@ -13,11 +13,12 @@ from enum import Enum
 from fractions import Fraction
 
 from reward_server.rewards.math import prose
-from reward_server.rewards.math.clock import CLOCK, read_hour, without_half
+from reward_server.rewards.math.boxes import canonical
+from reward_server.rewards.math.clock import CLOCK, as_written, read_hour
+from reward_server.rewards.math.commas import in_english
 from reward_server.rewards.math.compare import check_values, compare
 from reward_server.rewards.math.meter import OverBudgetError
-from reward_server.rewards.math.numbers import Measured, read_thousands
-from reward_server.rewards.math.peeling import canonical
+from reward_server.rewards.math.numbers import Measured, read_number, read_thousands
 from reward_server.rewards.math.phrases import read_phrase
 from reward_server.rewards.math.reading import bare, read, scaled
 from reward_server.rewards.math.sampled import Match, Sampler
@@ -95,7 +96,7 @@ def read_gold(sampler: Sampler, text: str) -> Gold:
     if not final:
         raise StrangeAnswerError("empty")
     try:
-        measured = read(final)
+        measured = read((in_english(final) or final) if final.startswith("0,") else final)
     except HostileAnswerError:
         raise
     except StrangeAnswerError as error:
@@ -199,10 +200,16 @@ def _read_as(node: Node, unit: Unit | None, text: str) -> Measured | None:
     if unit == CLOCK:
         return read_hour(text, node)
     if isinstance(node, Collection) and node.kind is Kind.RATIO and text[-1:] in "mM.}":
-        return read(without_half(text))
-    if isinstance(node, Number) and (found := read_thousands(text)):
+        return read(as_written(text, node.items[0]))
+    if isinstance(node, Number) and (found := read_thousands(text) or _read_foreign(node, text)):
         return found
     return read_phrase(text) if isinstance(node, Number | Apply) and " " in text else None
+
+
+def _read_foreign(wanted: Number, text: str) -> Measured | None:
+    foreign = wanted.value.denominator != 1 and ("," in text or "'" in text)
+    english = in_english(text) if foreign else None
+    return None if english is None else read_number(english)
 
 
 def _why_not(gold: Node, answer: Node) -> str:

@@ -19,11 +19,19 @@ _ANSWER = re.compile(
     rf"|answer(?(bold)[*_]{{0,2}}) +(?=[-+$\\\d]))",
     re.IGNORECASE,
 )
+# The same in other languages.
+_ELSEWHERE = re.compile(
+    r"(?:(?:所以|因此|故|最终|正确) ?,? ?)*答案(?:是|为)? ?:? ?"
+    r"|(?:donc,? )?(?:la )?réponse(?: finale)? ?(?:est|:) ?"
+    r"|(?:die )?antwort ?(?:ist|lautet|:) ?|(?:la )?respuesta(?: final)? ?(?:es|:) ?"
+    r"|(?:la )?risposta(?: finale)? ?(?:è|:) ?|(?:a )?resposta(?: final)? ?(?:é|:) ?|ответ ?: ?",
+    re.IGNORECASE,
+)
 _NAME = r"(?:[a-z][a-z'-]*|\$[^$=]{1,40}\$(?:-[a-z]+)?|\\\([^=]{1,40}?\\\)|[a-z]\(\d{1,3}\))"
 # What stands before a value that begins like one: a sign, a digit, a bracket, a command, `y =`.
 _CLAIM = re.compile(
     rf"(?:\*\*|__)?(?P<name>{_NAME}(?: {_NAME}){{0,9}}?)"
-    r"(?: (?:is|are|was|equals|is equal to|comes to|gives|get|got|obtain|find|have|yields)(?: *:)? "
+    r"(?: (?:is|are|was|equals|is equal to|comes to|gives|get|got|obtain|find|have|yields)(?: that)?(?: *:)? "
     r"|(?:\*\*|__)?(?: ?=|:)(?:\*\*|__)? +)"
     r"(?:exactly |equal to |at (?=[($\\]))?"
     r"(?=[-+$\\\d(\[{|*_.]|[a-z](?:\([a-z]\))? ?[=<>]|USD|[a-z]{1,6} ?[(^*+/²³]|(?:negative|minus|zero|one"
@@ -38,7 +46,7 @@ there what which how why where is isn't aren't wasn't cannot can't don't doesn't
 anything something everything previous old other another unlike because since as say says think believe
 """
 # A value is claimed of something; "there are 5" and "what is 5" claim none.
-_DOUBTS = frozenset(_DOUBT_WORDS.split())
+DOUBTS = frozenset(_DOUBT_WORDS.split())
 _NAMES = NAMES | GREEK
 # `ab = 6` is an equation, "area = 6" a claim.
 _SHORTEST_WORD = 2
@@ -58,12 +66,14 @@ def without_lead(text: str) -> str | None:
         return None
     if found := _ANSWER.match(text):
         return text[found.end() :]
+    if found := _ELSEWHERE.match(text):
+        return text[found.end() :]
     if not (found := _CLAIM.match(text)):
         return None
     words = found["name"].lower().split()
     shortest = _SHORTEST_BEFORE_EQUALS if "=" in found[0] else _SHORTEST_WORD
     named = len(words) == 1 and " equal" in found[0]
-    if (len(words[0]) < shortest and not named) or words[0] in _NAMES or not _DOUBTS.isdisjoint(words):
+    if (len(words[0]) < shortest and not named) or words[0] in _NAMES or not DOUBTS.isdisjoint(words):
         return None
     return text[found.end() :]
 

@@ -6,6 +6,9 @@ parser reads.
 
 import re
 
+_BEFORE_THOUSANDS = re.compile(r",\s?\\!\s?(?=\d{3}(?!\d))")
+# Also before a letter, as in `\\quadx`.
+_WIDE_SPACE = re.compile(r"\\q?quad")
 _THIN_SPACE = re.compile(r"(?<=\d)\\,(?=\d{3}(?!\d))")
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _TIMES = re.compile(r"(?<=\d) x (?=\d)")
@@ -20,15 +23,37 @@ _BASE = re.compile(r"([\dA-Fa-f]{1,60}) \(?(?:in )?base[ -](\d{1,2})\)?", re.ASC
 _DERIVATIVE = re.compile(
     r"(?:[a-zA-Z]'{1,3}\([a-z]\)|\\[dt]?frac\{d[a-z]?\}\{d[a-z]\}(?:[a-z]\([a-z]\))?) ?= ?(?=[^y'=]*$)"
 )
+# A letter that stands for any integer, after what it stands in.
+_ANY_INTEGER = re.compile(
+    r"\s*(?:,|\\q?quad|\\;|\()*\s*(?:\\text\s*\{\s*(?:where|for|with)?(?: any| all| some| every)?\s*\}\s*)?"
+    r"(?:(?:where|for|with) )?(?:any |all |some |every )?"
+    r"(?:([a-z]) ?\\in ?(?:\\mathbb ?\{? ?Z ?\}?|Z)|([a-z]) (?:is|are) an(?:y)? integers?"
+    r"|\\text\{ ?(?:where|for) \$?([a-z])\$? is an(?:y)? integer\.?\}|integers? ([a-z]))\)?"
+)
+_LONGEST_CONDITION = 60
 _ROUNDED = re.compile(
     r",? ?\(?(?:(?:or|which is) )?(?:approximately|approx\.?|about|\\approx) ?(-?\d+\.\d+)\)?"
+)
+_BOUNDS = {
+    "greater than": ">", "more than": ">", "larger than": ">", "less than": "<", "smaller than": "<",
+    "greater than or equal to": ">=", "at least": ">=", "no less than": ">=",
+    "less than or equal to": "<=", "at most": "<=", "no more than": "<=", "no greater than": "<=",
+}  # fmt: skip
+_BOUND = re.compile(
+    r"(?:all (?:real )?(?:numbers|values) )?(?:\$?([a-z])\$? )?(?:that are |is |must be )?"
+    rf"({'|'.join(sorted(_BOUNDS, key=len, reverse=True))}) (\$?[-+\d\\][^=<>]*)",
+    re.IGNORECASE,
 )
 _EQUIVALENTLY = re.compile(r",? or (?:equivalently|simply),? ")
 
 
 def rewritten(text: str) -> str:
     """Return the text in LaTeX that the parser reads."""
-    text = _THIN_SPACE.sub("", text.replace("{,}", ",").replace("\\!", ""))
+    if "\\!" in text:
+        text = _BEFORE_THOUSANDS.sub(",", text).replace("\\!", "")
+    if "quad" in text:
+        text = _WIDE_SPACE.sub(" ", text)
+    text = _THIN_SPACE.sub("", text.replace("{,}", ","))
     if "," in text and not any(opening in text for opening in ("(", "[", "\\{")):
         text = _THOUSANDS.sub(lambda found: found[0].replace(",", ""), text)
     if " x " in text:
@@ -43,6 +68,18 @@ def rewritten(text: str) -> str:
     return text.replace("+/-", "\\pm ") if "+/-" in text else text
 
 
+def without_condition(text: str) -> str:
+    """Return `2k, k \\in \\mathbb{Z}` without its condition, if what is left has that letter."""
+    start = max(1, len(text) - _LONGEST_CONDITION)
+    for place in range(start, len(text)):
+        if text[place - 1] not in " ,;(" and text[place] not in ",\\":
+            continue
+        if found := _ANY_INTEGER.fullmatch(text, place):
+            letter = next(filter(None, found.groups()))
+            return text[:place] if letter in text[:place] else text
+    return text
+
+
 def in_words(text: str) -> str:
     """Return the text with what is said of its value in words as signs.
 
@@ -55,4 +92,13 @@ def in_words(text: str) -> str:
         tail = _ROUNDED.search(text, max(0, len(text) - 60))
         if tail and tail.start() > 0 and tail.end() == len(text) and "\\approx" not in text[: tail.start()]:
             return f"{text[: tail.start()]} \\approx {tail[1]}"
+    if "nteger" in text or "\\in" in text:
+        text = without_condition(text)
+    if " than " in text or " least " in text or " most " in text:
+        text = _bound_in_words(text)
     return _EQUIVALENTLY.sub(" = ", text) if " or " in text else text
+
+
+def _bound_in_words(text: str) -> str:
+    found = _BOUND.fullmatch(text)
+    return f"{found[1] or 'x'} {_BOUNDS[found[2].lower()]} {found[3]}" if found else text

@@ -14,12 +14,20 @@ _WRAPPED = re.compile(
 _SPACES = re.compile(r"\\[ ,;:!]|\\(?:quad|left|right)(?![a-z])|~")
 _CLOCK = re.compile(r"(?<![A-Za-z])([AaPp])\.\s?[Mm](?:\.|(?![A-Za-z]))")
 _ORDINAL = re.compile(r"\b(\d+)(?:st|nd|rd|th)\b", re.ASCII)
+_ORDINAL_WORDS = """
+first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth
+"""
+_SUFFIXES = {1: "st", 2: "nd", 3: "rd"}
+_ORDINALS = {
+    word: f"{place}{_SUFFIXES.get(place, 'th')}" for place, word in enumerate(_ORDINAL_WORDS.split(), start=1)
+}
 _MONTH_NAMES = """
 january february march april may june july august september october november december
 jan feb mar apr jun jul aug sep sept oct nov dec
 """
 _MONTHS = frozenset(_MONTH_NAMES.split())
 _HEDGES = frozenset(("maybe", "perhaps", "possibly", "probably"))
+_LETTERS = re.compile(r"[^\W_]+")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _NOTATION = frozenset("\\^_=<>{}|*/+&")
 
@@ -33,7 +41,9 @@ def folded(text: str) -> str:
     plain = _SPACES.sub(" ", without_points(_WRAPPED.sub(r" \1 ", text)))
     words = singular_key(plain).split()
     if len(words) == 1 and len(words[0]) == 1 and words[0].upper() in plain:
-        return words[0].upper()
+        # "A, C" names two, though "a" is an article.
+        return " ".join(_LETTERS.findall(plain)) if " A" in f" {plain.lstrip('( ')}" else words[0].upper()
+    words = [_ORDINALS.get(word, word) for word in words]
     if len(words) > 1:
         words = [_ORDINAL.sub(r"\1", word) for word in words]
         if len(words) == 2 and words[0].isdecimal() and words[1] in _MONTHS:

@@ -13,6 +13,10 @@ from reward_server.rewards.math.tree import EMPTY, REALS, Apply, Node, Number, c
 
 SHOWN_DIGITS = 6
 ROUNDED_DECIMALS = 3
+# Of a fraction without an end: what a program prints, and what a reference may be cut to.
+_PRINTED_DIGITS = 12
+_CUT_DIGITS = 3
+_MOST_BITS_BELOW = 256
 
 
 def compare_scalars(sampler: Sampler, gold: Node, answer: Node) -> Match:
@@ -55,11 +59,28 @@ def known(equal: bool) -> Match:
 
 
 def _stands_for(gold: Node, left: Fraction, answer: Node, right: Fraction) -> bool:
-    """Tell whether the gold is a rounded decimal of the rational answer."""
-    if not isinstance(gold, Number) or gold.decimals < ROUNDED_DECIMALS:
+    """Tell whether one is a rounded decimal of the other, which is rational."""
+    digits = answer.digits if isinstance(answer, Number) and answer.decimals else 0
+    if isinstance(answer, Number) and digits >= _PRINTED_DIGITS and _is_endless(left):
+        return _shows(right, answer.decimals, left)
+    if not isinstance(gold, Number) or not gold.decimals:
         return False
-    long_enough = not (isinstance(answer, Number) and answer.decimals) or answer.digits >= SHOWN_DIGITS
-    return long_enough and _shows(left, gold.decimals, right)
+    if gold.decimals < ROUNDED_DECIMALS:
+        stands = not digits and gold.digits >= _CUT_DIGITS and _is_endless(right)
+    else:
+        stands = not digits or digits >= SHOWN_DIGITS
+    return stands and _shows(left, gold.decimals, right)
+
+
+def _is_endless(value: Fraction) -> bool:
+    """Tell whether a fraction has no end as a decimal."""
+    below = value.denominator
+    if below.bit_length() > _MOST_BITS_BELOW:
+        return False
+    for factor in (2, 5):
+        while below % factor == 0:
+            below //= factor
+    return below != 1
 
 
 def _shows(shown: Fraction, decimals: int, value: Fraction) -> bool:

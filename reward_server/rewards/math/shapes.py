@@ -5,6 +5,7 @@
 
 from fractions import Fraction
 
+from reward_server.rewards.math.names_of_values import by_turns, is_called, is_name, values_by_name
 from reward_server.rewards.math.tree import (
     INFINITY,
     MINUS_INFINITY,
@@ -18,50 +19,17 @@ from reward_server.rewards.math.tree import (
     Relation,
     StrangeAnswerError,
     Symbol,
-    Text,
     children,
     has_head,
     symbols,
 )
 
-_FUNCTION_NAMES = frozenset("fghpqFGHPQ")
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 
 
 def is_equation(node: Node) -> bool:
     """Tell whether the node is one `left = right` or a chain of them."""
     return isinstance(node, Relation) and set(node.operators) == {"="}
-
-
-def is_name(node: Node) -> bool:
-    """Tell whether the node only names a value: `x`, `AB`, `f(2)`, `(x, y)`."""
-    if isinstance(node, Symbol):
-        return True
-    if isinstance(node, Collection):
-        return node.kind is Kind.TUPLE and all(map(is_name, node.items))
-    if not isinstance(node, Apply) or node.head != "mul":
-        return False
-    first, *rest = node.args
-    if isinstance(first, Apply) and first.head == "pow" and first.args[1] == Number(Fraction(-1), 0, 1):
-        first = first.args[0]  # the inverse of a function
-    called = isinstance(first, Symbol) and first.name in _FUNCTION_NAMES and len(rest) == 1
-    return called or all(map(is_name, node.args))
-
-
-def named_value(node: Node) -> Node | None:
-    """Return what `x = ...` or `x \\in ...` gives a name to, else None."""
-    if not isinstance(node, Relation):
-        return None
-    if node.operators == ("=",) and is_name(node.sides[1]) and not is_name(node.sides[0]):
-        return node.sides[0]
-    if not is_name(node.sides[0]):
-        return None
-    if node.operators == ("in",):
-        return node.sides[1]
-    if node.operators[0] != "=" or not set(node.operators) <= {"=", "~"}:
-        return None
-    rest = node.sides[1:]
-    return rest[0] if len(rest) == 1 else Relation(node.operators[1:], rest)
 
 
 def difference(equation: Relation) -> Node:
@@ -107,7 +75,7 @@ def _solved(relation: Relation) -> tuple[Interval, ...] | None:
     operators, sides = relation.operators, relation.sides
     if operators == ("in",):
         return intervals(sides[1]) if is_name(sides[0]) else None
-    if len(sides) == 3 and isinstance(sides[1], Symbol) and not symbols(sides[0]) and not symbols(sides[2]):
+    if len(sides) == 3 and _is_unknown(sides[1]) and not symbols(sides[0]) and not symbols(sides[2]):
         return _between(operators, sides)
     if len(sides) != 2:
         return None
@@ -115,6 +83,10 @@ def _solved(relation: Relation) -> tuple[Interval, ...] | None:
     if isinstance(right, Symbol) and not isinstance(left, Symbol):
         left, right, operator = right, left, _MIRRORED[operator]
     return _one_sided(operator, right) if isinstance(left, Symbol) and not symbols(right) else None
+
+
+def _is_unknown(node: Node) -> bool:
+    return isinstance(node, Symbol) or is_called(node)
 
 
 def _between(operators: tuple[str, ...], sides: tuple[Node, ...]) -> tuple[Interval, ...] | None:
@@ -186,24 +158,15 @@ def in_shape_of(model: Node, node: Node) -> Node:
     if model.kind is Kind.RATIO and isinstance(node, Collection) and node.kind is Kind.SPAN:
         return Collection(Kind.RATIO, node.items)
     if model.kind is Kind.TUPLE:
-        values = _values_by_name(node)
+        values = values_by_name(node)
         return node if values is None else Collection(Kind.TUPLE, values)
+    if model.kind is Kind.LIST and isinstance(node, Collection) and node.kind is Kind.LIST:
+        return by_turns(model, node)
     if model.kind is Kind.MATRIX:
         rows = [_bracketed(row) for row in _bracketed(node) or ()]
         if rows and None not in rows:
             return Collection(Kind.MATRIX, tuple(Collection(Kind.ROW, row) for row in rows if row))
     return node
-
-
-def _values_by_name(node: Node) -> tuple[Node, ...] | None:
-    """Return the values of a list of `name = value` whose names are letters in alphabetical order."""
-    if not isinstance(node, Collection) or node.kind is not Kind.LIST:
-        return None
-    named = [(spelled(each.sides[0]), named_value(each)) for each in node.items if isinstance(each, Relation)]
-    names = [name for name, value in named if name is not None and value is not None]
-    if len(names) < len(node.items) or names != sorted(set(names)):
-        return None
-    return tuple(value for _, value in named if value is not None)
 
 
 def _bracketed(node: Node) -> tuple[Node, ...] | None:
@@ -225,25 +188,6 @@ def ratio_as_quotient(node: Node) -> Node:
 def crossed(one: Collection, other: Collection) -> tuple[Node, ...]:
     """Return each item of `one` times the first of `other`: equal both ways for equal ratios."""
     return tuple(Apply("mul", (item, other.items[0])) for item in one.items)
-
-
-def spelled(node: Node) -> str | None:
-    """Return a node as words if it is words, or letters side by side: `odd` was read as a product."""
-    match node:
-        case Text(words=words):
-            return words
-        case Symbol(name=name):
-            return name
-        case Apply(head=head, args=()) if len(head) == 1:
-            return head
-        case Apply(head="mul", args=letters):
-            spellings = [
-                spelled(letter) for letter in letters if not isinstance(letter, Apply) or not letter.args
-            ]
-            whole = "".join(each for each in spellings if each is not None and len(each) == 1)
-            return whole.lower() if len(whole) == len(letters) else None
-        case _:
-            return None
 
 
 def number(value: int | Fraction) -> Number:

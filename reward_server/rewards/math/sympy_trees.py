@@ -5,7 +5,7 @@ from typing import Any
 
 import sympy as untyped_sympy  # pyright: ignore[reportMissingTypeStubs]
 
-from reward_server.rewards.math import shapes
+from reward_server.rewards.math import names_of_values
 from reward_server.rewards.math.tree import (
     BINDERS,
     Apply,
@@ -138,7 +138,7 @@ def _joined(head: str, left: Expression, right: Expression) -> Expression:
 
 
 def _solutions(relation: Relation) -> Expression:
-    if relation.operators == ("in",) and shapes.is_name(relation.sides[0]):
+    if relation.operators == ("in",) and names_of_values.is_name(relation.sides[0]):
         return real_set(relation.sides[1])
     sides = [expression(side) for side in relation.sides]
     found: Expression = sympy.S.Reals

@@ -7,6 +7,7 @@ import re
 from enum import Enum
 from typing import NamedTuple
 
+from reward_server.rewards.math.names import NAMES
 from reward_server.rewards.math.tree import StrangeAnswerError, TooLargeError
 
 MAX_TOKENS = 500
@@ -76,7 +77,10 @@ def tokenize(text: str) -> list[Token]:
 
 def _token(kind: str, found: re.Match[str]) -> Token | None:
     if kind == "text":
-        return Token(TokenKind.TEXT, found["inside"].strip())
+        inside = found["inside"].strip()
+        # `\\mathrm{e}` and `\\operatorname{lcm}` are set upright, but no words.
+        is_name = inside in NAMES and found[0].startswith(("\\mathrm", "\\operatorname"))
+        return Token(TokenKind.WORD if is_name else TokenKind.TEXT, inside)
     text = found[0]
     if kind == "number" and len(text) > MAX_DIGITS:
         raise TooLargeError(f"a number of {len(text)} digits")

@@ -37,7 +37,7 @@ _TABLE: dict[str, dict[str, str]] = {
     "radians": {"1": "radian rad"},
     "before noon": {"1": "am a.m"},
     "after noon": {"1": "pm p.m"},
-    "percent": {"1": "% percent percentage"},
+    "percent": {"1": "% percent percentage pct"},
 }  # fmt: skip
 
 # Words that say nothing about the kind of a number.
@@ -61,8 +61,8 @@ _FORBIDDEN = frozenset(_FORBIDDEN_WORDS.split()) | NUMBER_WORDS
 _MOST_WORDS = 6
 # Less than this are symbols: 5/x is not five per x.
 _SHORTEST_NOUN = 3
-_WRITTEN_OUT = {"mph": "mile/hour", "kph": "km/hour", "kmh": "km/hour"}
-_COMPOUNDS = re.compile(r"\b(?:mph|kph|kmh)\b", re.IGNORECASE)
+_WRITTEN_OUT = {"mph": "mile/hour", "kph": "km/hour", "kmh": "km/hour", "per cent": "percent"}
+_COMPOUNDS = re.compile(r"\b(?:mph|kph|kmh|per cent)\b", re.IGNORECASE)
 _PARTS = re.compile(r"([A-Za-z$€£¢%°.]+)(?:\^\{?(-?\d)\}?)?|/|\s+")
 _POWERS = {"sq": 2, "square": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
 

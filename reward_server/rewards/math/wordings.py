@@ -37,15 +37,16 @@ _NO_SOLUTION = frozenset(
     for start in ("", "there are ", "there is ")
     for what in ("no solution", "no real solution", "no real root")
     for end in ("", " exist", " exists")
-) | {"empty set"}
+) | {"empty set", "none"}
 _OF_WORDS = frozenset("eio")
+_ORDINAL = re.compile(r"\d{1,4}(?:st|nd|rd|th)", re.ASCII)
 
 
 def read_words(text: str) -> Node | None:
     """Read plain words; a single letter is a symbol, and two letters are a product."""
     found = _SYMBOLS.fullmatch(text)
     if found is None:
-        return None
+        return Text(prose.folded(text)) if text[:1].isdigit() and _ORDINAL.fullmatch(text) else None
     words = found[1].rstrip(".")
     if (described := _REALS.fullmatch(words.lower())) and (described["sign"] or "") in _SIGNS:
         return _SIGNS[described["sign"] or ""]
