@@ -49,10 +49,8 @@ def compare(sampler: Sampler, gold: Node, answer: Node) -> Match:
     gold, answer = (shapes.expanded(worked_out(_settled(sampler, side))) for side in (gold, answer))
     gold, answer = shapes.in_shape_of(answer, gold), shapes.in_shape_of(gold, answer)
     if isinstance(gold, Text) or isinstance(answer, Text):
-        return known(
-            names_of_values.spelled(gold) is not None
-            and names_of_values.spelled(gold) == names_of_values.spelled(answer)
-        )
+        words = names_of_values.spelled(gold)
+        return known(words is not None and words == names_of_values.spelled(answer))
     if shapes.is_set_of_reals(gold) or shapes.is_set_of_reals(answer):
         return _compare_sets(sampler, gold, answer)
     if isinstance(gold, Relation) or isinstance(answer, Relation):

@@ -1,4 +1,4 @@
-"""Names that an answer gives to its values: `x = 5`, `f(2) = 3`, `p = 5, q = 2`, and letters read as words."""
+"""Names that an answer gives to its values: `x = 5`, `f(2) = 3`, `p = 5, q = 2`; letters read as words."""
 
 from fractions import Fraction
 
