@@ -13,6 +13,7 @@ TABLES = (
     "math_second_look.jsonl",
     "math_third_look.jsonl",
     "math_fourth_look.jsonl",
+    "math_fifth_look.jsonl",
 )
 
 # Forms in which models write a GSM8K answer; {n} is the number, {c} the same with thousands separators.

@@ -8,6 +8,7 @@ from reward_server.rewards.math.literals import base_of, going_on, in_base, lite
 from reward_server.rewards.math.names import CONSTANTS, FUNCTIONS, GREEK, NAMES
 from reward_server.rewards.math.tokens import TokenKind
 from reward_server.rewards.math.tree import (
+    REALS,
     Apply,
     Collection,
     Kind,
@@ -17,7 +18,7 @@ from reward_server.rewards.math.tree import (
     Symbol,
     Text,
 )
-from reward_server.rewards.math.wordings import MOST_SYMBOLS_IN_A_RUN
+from reward_server.rewards.math.wordings import MOST_SYMBOLS_IN_A_RUN, POSITIVE
 
 if TYPE_CHECKING:
     from reward_server.rewards.math.parser import Parser
@@ -196,6 +197,17 @@ def _command(parser: "Parser", command: str) -> Node:
     return _opened_by_command(parser, command)
 
 
+def _positive(parser: "Parser") -> Node | None:
+    """Read the mark of the positive reals, `^+` or `_{+}`, if it is there."""
+    for mark in ("^", "_"):
+        for plus in (("+",), ("{", "+", "}")):
+            if parser.looking_at(mark, *plus):
+                for _ in range(1 + len(plus)):
+                    parser.next()
+                return POSITIVE
+    return None
+
+
 def _opened_by_command(parser: "Parser", command: str) -> Node:
     if command == "\\{":
         return brackets.braced_set(parser, "\\}")
@@ -211,6 +223,6 @@ def _opened_by_command(parser: "Parser", command: str) -> Node:
         if "R" in (parser.next().text, parser.peek.text):
             if parser.accept("R"):
                 parser.expect("}")
-            return Apply("reals")
+            return _positive(parser) or REALS
         raise StrangeAnswerError("a number set other than the reals")
     raise StrangeAnswerError(f"unknown command {command!r}")

@@ -36,7 +36,7 @@ from reward_server.rewards.math.tree import (
     Text,
     symbols,
 )
-from reward_server.rewards.math.units import PERCENT, Unit
+from reward_server.rewards.math.units import ANY_LENGTH, PERCENT, Unit
 
 
 class Layer(Enum):
@@ -229,7 +229,9 @@ def _in_one_unit(gold: Node, unit: Unit | None, answer: Measured) -> list[tuple[
             pairs.append((as_fraction, answer.node) if left == PERCENT else (gold, as_fraction))
         return pairs
     if left.dimension != right.dimension:
-        return []
+        powers = [sum(power for _, power in each.dimension) for each in (left, right)]
+        unnamed = any(each.dimension[0][0] == ANY_LENGTH for each in (left, right))
+        return [(gold, answer.node)] if unnamed and powers[0] == powers[1] else []
     return [(gold, scaled(answer.node, right.scale / left.scale))]
 
 

@@ -157,6 +157,10 @@ class Parser:
             items.append(self.relation())
         if len(items) == 1:
             return items[0]
+        if all(map(_excludes, items[:1])) and "or" not in joints:
+            items = [items[0], *(_excluded(items[0], item) for item in items[1:])]
+            if all(map(_excludes, items)):
+                return reduce(lambda left, right: Apply("intersection", (left, right)), items)
         if joints <= BOTH and all(isinstance(item, Relation) and "=" not in item.operators for item in items):
             return reduce(lambda left, right: Apply("intersection", (left, right)), items)
         return Collection(Kind.LIST, tuple(items))
@@ -245,6 +249,17 @@ class Parser:
                     self.next()
                 return Apply("degrees", (base,))
         return Apply("pow", (base, exponent_or_base(self)))
+
+
+def _excludes(node: Node) -> bool:
+    return isinstance(node, Relation) and node.operators == ("!=",)
+
+
+def _excluded(first: Node, value: Node) -> Node:
+    """Read the 3 of `x \\ne -3, 3` as `x \\ne 3`."""
+    if isinstance(first, Relation) and isinstance(value, Number | Apply):
+        return Relation(first.operators, (first.sides[0], value))
+    return value
 
 
 def joined(head: str, left: Node, right: Node) -> Node:

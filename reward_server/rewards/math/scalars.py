@@ -17,6 +17,8 @@ ROUNDED_DECIMALS = 3
 _PRINTED_DIGITS = 12
 _CUT_DIGITS = 3
 _MOST_BITS_BELOW = 256
+_MACHINE = Fraction(1, 2**52)
+_MACHINE_DIGITS = 15
 
 
 def compare_scalars(sampler: Sampler, gold: Node, answer: Node) -> Match:
@@ -62,7 +64,7 @@ def _stands_for(gold: Node, left: Fraction, answer: Node, right: Fraction) -> bo
     """Tell whether one is a rounded decimal of the other, which is rational."""
     digits = answer.digits if isinstance(answer, Number) and answer.decimals else 0
     if isinstance(answer, Number) and digits >= _PRINTED_DIGITS and _is_endless(left):
-        return _shows(right, answer.decimals, left)
+        return _is_printed(answer, left)
     if not isinstance(gold, Number) or not gold.decimals:
         return False
     if gold.decimals < ROUNDED_DECIMALS:
@@ -70,6 +72,14 @@ def _stands_for(gold: Node, left: Fraction, answer: Node, right: Fraction) -> bo
     else:
         stands = not digits or digits >= SHOWN_DIGITS
     return stands and _shows(left, gold.decimals, right)
+
+
+def _is_printed(shown: Number, value: Fraction) -> bool:
+    """Tell whether a long decimal is a fraction rounded, cut, or as near as the machine's numbers come."""
+    missing = abs(value) - abs(shown.value)
+    is_cut = 0 <= missing * 10**shown.decimals < 1 and value * shown.value > 0
+    near = shown.digits >= _MACHINE_DIGITS and abs(value - shown.value) <= abs(value) * _MACHINE
+    return is_cut or near or _shows(shown.value, shown.decimals, value)
 
 
 def _is_endless(value: Fraction) -> bool:

@@ -121,6 +121,8 @@ def expanded(node: Node) -> Node:
     if isinstance(node, Collection) and node.kind in (Kind.LIST, Kind.SET):
         return Collection(node.kind, tuple(each for item in node.items for each in _variants(item)))
     variants = _variants(node)
+    if len(variants) > 1 and isinstance(node, Relation) and node.operators == ("!=",):
+        return Apply("intersection", variants)
     return node if len(variants) == 1 else Collection(Kind.LIST, variants)
 
 

@@ -79,6 +79,7 @@ def simplify(payload: dict[str, Any]) -> None:
 
 
 def _by_algebra(gold: Node, answer: Node) -> Match:
+    gold, answer = shapes.expanded(gold), shapes.expanded(answer)
     try:
         return Match.EQUAL if _proved_equal(gold, answer) else Match.UNKNOWN
     except REFUSALS:

@@ -33,7 +33,8 @@ _TABLE: dict[str, dict[str, str]] = {
     "dollar": {"1": "$ dollar usd buck", "1/100": "cent ¢ penny pennies"},
     "euro": {"1": "€ euro eur"},
     "pound sterling": {"1": "£ gbp"},
-    "angle": {"1": "degree deg °"},
+    "angle": {"1": "degree deg ° °c"},
+    "fahrenheit": {"1": "°f"},
     "radians": {"1": "radian rad"},
     "before noon": {"1": "am a.m"},
     "after noon": {"1": "pm p.m"},
@@ -63,6 +64,7 @@ _MOST_WORDS = 6
 _SHORTEST_NOUN = 3
 _WRITTEN_OUT = {"mph": "mile/hour", "kph": "km/hour", "kmh": "km/hour", "per cent": "percent"}
 _COMPOUNDS = re.compile(r"\b(?:mph|kph|kmh|per cent)\b", re.IGNORECASE)
+_TEMPERATURES = re.compile(r"(?:°|\bdegrees?) ?(c|f)(?:elsius|ahrenheit)?\b", re.IGNORECASE)
 _PARTS = re.compile(r"([A-Za-z$€£¢%°.]+)(?:\^\{?(-?\d)\}?)?|/|\s+")
 _POWERS = {"sq": 2, "square": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
 
@@ -88,6 +90,8 @@ KNOWN = _names()
 
 # After an expression, other words could be letters.
 NO_UNIT_WORDS = frozenset(("unit", "units"))
+# As in "square units", which are those of any area.
+ANY_LENGTH = "unit of length"
 NO_UNIT = Unit(dimension=(), scale=Fraction(1))
 PERCENT = Unit(dimension=(("percent", 1),), scale=Fraction(1))
 # The units written as one word, in singular and plural: no need to take them apart.
@@ -124,7 +128,8 @@ def parse_unit(text: str) -> Unit | None:
     """Read a unit such as `km/h`, `square feet`, `cm^2`, `apples in total`; None if it is none."""
     if text in _ONE_WORD:
         return _ONE_WORD[text]
-    words = _words(_COMPOUNDS.sub(lambda found: _WRITTEN_OUT[found[0].lower()], text))
+    text = _COMPOUNDS.sub(lambda found: _WRITTEN_OUT[found[0].lower()], text)
+    words = _words(_TEMPERATURES.sub(lambda found: f"°{found[1].lower()}", text))
     if words is None or len(words) > _MOST_WORDS:
         return None
     powers: dict[str, int] = {}
@@ -138,6 +143,8 @@ def parse_unit(text: str) -> Unit | None:
             return None if not powers else _raised(powers, scale, _POWERS[word])
         elif word in _POWERS:
             pending = _POWERS[word]
+        elif word in NO_UNIT_WORDS and pending * exponent > 1:
+            powers[ANY_LENGTH] = pending * exponent
         elif word not in _FILLERS or (word == "in" and (exponent != 1 or len(words) == 1)):
             known = lookup(word)
             if known is None and len(word) < _SHORTEST_NOUN:

@@ -19,16 +19,17 @@ from reward_server.rewards.math.tree import (
 # Longer runs of letters are words, not products of symbols.
 MOST_SYMBOLS_IN_A_RUN = 3
 _ZERO = Number(Fraction(0))
-_POSITIVE = Interval(_ZERO, INFINITY, low_closed=False, high_closed=False)
+POSITIVE = Interval(_ZERO, INFINITY, low_closed=False, high_closed=False)
 _NEGATIVE = Interval(MINUS_INFINITY, _ZERO, low_closed=False, high_closed=False)
 _FROM_ZERO = Interval(_ZERO, INFINITY, low_closed=True, high_closed=False)
 _UP_TO_ZERO = Interval(MINUS_INFINITY, _ZERO, low_closed=False, high_closed=True)
 _SIGNS = {
-    "": REALS, "positive": _POSITIVE, "negative": _NEGATIVE, "non-negative": _FROM_ZERO,
+    "": REALS, "positive": POSITIVE, "negative": _NEGATIVE, "non-negative": _FROM_ZERO,
     "nonnegative": _FROM_ZERO, "non-positive": _UP_TO_ZERO, "nonpositive": _UP_TO_ZERO,
 }  # fmt: skip
 _REALS = re.compile(
-    r"(?:the set of )?all (?:values of x|(?P<sign>[a-z-]*) ?real(?: numbers?|s| values?| x)?)"
+    r"(?:the set of )?(?:all (?:values of x|(?P<sign>[a-z-]*) ?real(?: numbers?|s| values?| x)?)"
+    r"|(?P<bare>(?:non-?)?(?:posi|nega)tive) (?:real numbers|reals))"
 )
 _SYMBOLS = re.compile(r"(?:\\text\s*\{)?([A-Za-z][A-Za-z'.-]*(?:[ ,]+[A-Za-z'.-]+)*)\}?\.?")
 # As `prose.folded` writes them.
@@ -48,8 +49,10 @@ def read_words(text: str) -> Node | None:
     if found is None:
         return Text(prose.folded(text)) if text[:1].isdigit() and _ORDINAL.fullmatch(text) else None
     words = found[1].rstrip(".")
-    if (described := _REALS.fullmatch(words.lower())) and (described["sign"] or "") in _SIGNS:
-        return _SIGNS[described["sign"] or ""]
+    if described := _REALS.fullmatch(words.lower()):
+        sign = described["sign"] or described["bare"] or ""
+        if sign in _SIGNS:
+            return _SIGNS[sign]
     if "\\text" not in text and (
         words in NAMES or words.partition(" ")[0] in FUNCTIONS or _is_letters(words)
     ):
