@@ -25,6 +25,8 @@ from reward_server.rewards.math.tree import (
 )
 
 BITS = 350
+# What decides that an agreement is not one of the first digits only.
+MORE_BITS = 1_200
 # Base-2 magnitude of an imaginary part that is only rounding.
 _REAL_BELOW = -260
 # Beyond these, a step costs time or memory out of proportion.
@@ -58,12 +60,13 @@ _ELEMENTARY = frozenset(
 class Evaluator:
     """Evaluates trees in its own arithmetic context, so that nothing global is set."""
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: Meter, bits: int = BITS) -> None:
         context: Any = MPContext()
-        context.prec = BITS
+        context.prec = bits
         self._mp = context
         self._numbers = lru_cache(_REMEMBERED_NUMBERS)(self._number)
         self._meter = meter
+        self._times = bits // BITS
 
     def value(self, node: Node, point: Mapping[str, Fraction], *, real: bool = False) -> Value:
         """Return the value at a point; if `real`, every part must be real.
@@ -89,8 +92,11 @@ class Evaluator:
             case _:
                 raise StrangeAnswerError("a collection where a number should be")
 
+    def _spend(self, steps: int) -> None:
+        self._meter.spend(self._times * steps)
+
     def number(self, value: Fraction) -> Value:
-        self._meter.spend(_LEAF_STEPS)
+        self._spend(_LEAF_STEPS)
         return self._numbers(value)
 
     def _number(self, value: Fraction) -> Value:
@@ -139,7 +145,7 @@ class Evaluator:
         return value
 
     def _applied(self, node: Apply, values: list[Value]) -> Value:
-        self._meter.spend(_ARITHMETIC_STEPS)
+        self._spend(_ARITHMETIC_STEPS)
         match node.head, values:
             case "add", _:
                 return self._mp.fsum(values)
@@ -164,7 +170,7 @@ class Evaluator:
 
     def _power(self, base: Value, exponent: Value, rational: Fraction | None) -> Value:
         whole = rational is not None and rational.denominator == 1
-        self._meter.spend(_ARITHMETIC_STEPS if whole else _FUNCTION_STEPS)
+        self._spend(_ARITHMETIC_STEPS if whole else _FUNCTION_STEPS)
         if not base:
             if not self._mp.re(exponent) > 0:
                 raise UndefinedError("zero to a power that is not positive")
@@ -181,7 +187,7 @@ class Evaluator:
         return self._mp.power(base, exponent)
 
     def _function(self, node: Apply, values: list[Value]) -> Value:
-        self._meter.spend(_FUNCTION_STEPS)
+        self._spend(_FUNCTION_STEPS)
         if any(not self._mp.isfinite(v) or self.magnitude(v) > _MAX_ARGUMENT_MAGNITUDE for v in values):
             raise TooLargeError(f"{node.head} of too large a number")
         value = values[0]

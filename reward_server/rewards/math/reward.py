@@ -1,6 +1,7 @@
 """The math reward: is the answer's value the reference's value?"""
 
 from collections.abc import Awaitable
+from fractions import Fraction
 from functools import lru_cache, partial
 
 from reward_server.api import CostClass, Grade, MathReference, Measure, RewardInfo, Sample, Verdict
@@ -8,9 +9,11 @@ from reward_server.errors import BadReferenceError, GraderTimeoutError
 from reward_server.rewards.math.judge import Gold, Judged, Layer, Undecided, UnreadGoldError, judge, read_gold
 from reward_server.rewards.math.sampled import Match, Sampler
 from reward_server.rewards.math.tree import (
+    Apply,
     HostileAnswerError,
     NoAnswerError,
     Node,
+    Number,
     StrangeAnswerError,
     to_json,
 )
@@ -98,12 +101,14 @@ class MathReward:
 
     async def _check_alone(self, gold: Node, text: str) -> None:
         """Find out whose fault a budget is: raise if the reference is too much work by itself."""
-        try:
-            await self._workers.run(SIMPLIFY, {"gold": to_json(gold)}, cpu_seconds=CPU_SECONDS)
-        except WorkerBudgetError as error:
-            raise GraderTimeoutError(
-                f"math reference {shown(text)!r} is too much work even by itself: {error}"
-            ) from error
+        for innocent in (Number(Fraction(1)), gold, Apply("add", (gold, gold))):
+            payload = {"gold": to_json(gold), "answer": to_json(innocent)}
+            try:
+                await self._workers.run(SIMPLIFY, payload, cpu_seconds=CPU_SECONDS)
+            except WorkerBudgetError as error:
+                raise GraderTimeoutError(
+                    f"math reference {shown(text)!r} is too much work even by itself: {error}"
+                ) from error
 
 
 def graded(gold: Gold, found: Judged) -> Grade:

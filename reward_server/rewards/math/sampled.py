@@ -15,7 +15,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from reward_server.rewards.math import exact
-from reward_server.rewards.math.evaluation import Evaluator, UndefinedError, UnsampledError, Value
+from reward_server.rewards.math.evaluation import MORE_BITS, Evaluator, UndefinedError, UnsampledError, Value
 from reward_server.rewards.math.meter import Meter
 from reward_server.rewards.math.points import points
 from reward_server.rewards.math.remembered import Remembered
@@ -25,6 +25,9 @@ ENOUGH_POINTS = 3
 # Base-2 magnitudes, relative to the larger side: below, equal; above, different.
 _EQUAL_BELOW = -260
 _DIFFERENT_ABOVE = -200
+# The same with more bits, and by how much rounding shrinks with them.
+_FINELY_EQUAL_BELOW = 1_000
+_SHRINKS_BY = 400
 # A value between these is small by nature, below the second by rounding.
 _TINY = -100
 _ROUNDING = -300
@@ -51,6 +54,7 @@ class Sampler:
     def __init__(self) -> None:
         self.meter = Meter()
         self._evaluator = Evaluator(self.meter)
+        self._finer = Evaluator(self.meter, MORE_BITS)
         self._points = lru_cache(_REMEMBERED_POINTS)(points)
         self._seen = lru_cache(_REMEMBERED_GOLDS)(self._nothing_seen)
 
@@ -66,7 +70,10 @@ class Sampler:
         if not names:
             try:
                 left = seen.get((), lambda: self._evaluator.value(gold, {}))
-                return self._close(left, self._evaluator.value(answer, {}))
+                right = self._evaluator.value(answer, {})
+                if (match := self._close(left, right)) is not Match.EQUAL:
+                    return match
+                return self._finely(seen, gold, answer, (), {}, left - right)
             except UnsampledError:
                 return Match.UNKNOWN
         real = not (has_head(gold, "i") or has_head(answer, "i"))
@@ -76,7 +83,8 @@ class Sampler:
             match = self._exactly(seen, gold, answer, index, point) if exactly else None
             # What has no exact value at one point has none at the others.
             exactly = match is not None
-            match match or self._at(seen, gold, answer, index, point, real=real):
+            finely = not exactly and not agreeing
+            match match or self._at(seen, gold, answer, index, point, real=real, finely=finely):
                 case Match.EQUAL:
                     agreeing += 1
                 case Match.DIFFERENT:
@@ -160,7 +168,15 @@ class Sampler:
         return self._close(one, other) is Match.EQUAL
 
     def _at(
-        self, seen: Remembered, gold: Node, answer: Node, index: int, point: Point, *, real: bool
+        self,
+        seen: Remembered,
+        gold: Node,
+        answer: Node,
+        index: int,
+        point: Point,
+        *,
+        real: bool,
+        finely: bool,
     ) -> Match:
         try:
             left = seen.get((index, real), lambda: self._evaluator.value(gold, point, real=real))
@@ -168,7 +184,35 @@ class Sampler:
         except (UndefinedError, TooLargeError):
             # Too large at this point says nothing of the others.
             return Match.UNKNOWN
-        return self._close(left, right)
+        match = self._close(left, right)
+        if match is not Match.EQUAL or not finely:
+            return match
+        return self._finely(seen, gold, answer, (index, real), point, left - right, real=real)
+
+    def _finely(
+        self,
+        seen: Remembered,
+        gold: Node,
+        answer: Node,
+        key: tuple[object, ...],
+        point: Point,
+        apart: Value,
+        *,
+        real: bool = False,
+    ) -> Match:
+        """Compare what agrees with more bits: what was rounding shrinks, and a small difference stays."""
+        try:
+            left = seen.get(("finely", *key), lambda: self._finer.value(gold, point, real=real))
+            right = self._finer.value(answer, point, real=real)
+        except (UndefinedError, TooLargeError):
+            return Match.UNKNOWN
+        if self._finer.is_infinite(left) or self._finer.is_infinite(right):
+            return Match.EQUAL
+        magnitude = self._finer.magnitude
+        rest = magnitude(left - right)
+        scale = max(magnitude(left), magnitude(right), 0.0)
+        stays = apart != 0 and rest > magnitude(apart) - _SHRINKS_BY
+        return Match.DIFFERENT if stays or rest > scale - _FINELY_EQUAL_BELOW else Match.EQUAL
 
     def _exactly(self, seen: Remembered, gold: Node, answer: Node, index: int, point: Point) -> Match | None:
         """Compare without rounding where both sides take only rational steps, else return None."""
