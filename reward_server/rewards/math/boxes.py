@@ -52,6 +52,8 @@ def in_box(text: str) -> str:
     if not boxes:
         raise StrangeAnswerError("a box that is never closed")
     first, *between, after = outside
+    if len(boxes) == 1 and not first.strip("$ ") and not after.strip("$ ."):
+        return boxes[0]
     sentence = _last_sentence(first)
     is_list = len({canonical(box) for box in boxes}) > 1
     if is_list and not all(map(_BETWEEN.fullmatch, between)):

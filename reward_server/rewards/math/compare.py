@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from reward_server.rewards.math import names_of_values, shapes
 from reward_server.rewards.math.disproof import equations_differ, sets_differ
-from reward_server.rewards.math.matrices import worked_out
+from reward_server.rewards.math.matrices import is_matrix, worked_out
 from reward_server.rewards.math.sampled import Match, Sampler
 from reward_server.rewards.math.scalars import compare_scalars, known, shows
 from reward_server.rewards.math.tree import (
@@ -46,7 +46,9 @@ def compare(sampler: Sampler, gold: Node, answer: Node) -> Match:
     if gold == answer:
         return Match.EQUAL
     gold, answer = _unnamed(gold, answer)
-    gold, answer = (shapes.expanded(worked_out(_settled(sampler, side))) for side in (gold, answer))
+    gold, answer = (shapes.expanded(_settled(sampler, side)) for side in (gold, answer))
+    if is_matrix(gold) or is_matrix(answer):
+        gold, answer = worked_out(gold), worked_out(answer)
     gold, answer = shapes.in_shape_of(answer, gold), shapes.in_shape_of(gold, answer)
     if isinstance(gold, Text) or isinstance(answer, Text):
         words = names_of_values.spelled(gold)

@@ -17,6 +17,7 @@ from reward_server.rewards.math.boxes import canonical
 from reward_server.rewards.math.clock import CLOCK, as_written, read_hour
 from reward_server.rewards.math.commas import in_english
 from reward_server.rewards.math.compare import check_values, compare
+from reward_server.rewards.math.matrices import worked_out
 from reward_server.rewards.math.meter import OverBudgetError
 from reward_server.rewards.math.numbers import Measured, read_number, read_thousands
 from reward_server.rewards.math.phrases import read_phrase
@@ -101,7 +102,7 @@ def read_gold(sampler: Sampler, text: str) -> Gold:
         raise
     except StrangeAnswerError as error:
         return Gold(text=final, canonical=canonical(final), node=_unread(final, error))
-    node = measured.node
+    node = worked_out(measured.node)
     sampler.meter.restart()
     with contextlib.suppress(OverBudgetError):
         check_values(sampler, node)

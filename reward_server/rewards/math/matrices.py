@@ -35,7 +35,7 @@ def worked_out(node: Node) -> Node:
             return _matrix(reduce(_sum, map(_rows, parts)))
         case "neg":
             return _matrix(_times(Number(Fraction(-1)), _rows(parts[0])))
-        case "div" if not _is_matrix(parts[1]):
+        case "div" if not is_matrix(parts[1]):
             return _matrix(_times(Apply("div", (Number(Fraction(1)), parts[1])), _rows(parts[0])))
         case "mul":
             return _matrix(_product(parts))
@@ -45,11 +45,11 @@ def worked_out(node: Node) -> Node:
 
 def _holds_matrix(node: Apply) -> bool:
     return any(
-        _is_matrix(part) or (isinstance(part, Apply) and _holds_matrix(part)) for part in children(node)
+        is_matrix(part) or (isinstance(part, Apply) and _holds_matrix(part)) for part in children(node)
     )
 
 
-def _is_matrix(node: Node) -> bool:
+def is_matrix(node: Node) -> bool:
     return isinstance(node, Collection) and node.kind is Kind.MATRIX
 
 
@@ -82,8 +82,8 @@ def _times(factor: Node, rows: _Rows) -> _Rows:
 
 
 def _product(parts: list[Node]) -> _Rows:
-    factors = [part for part in parts if not _is_matrix(part)]
-    matrices = [_rows(part) for part in parts if _is_matrix(part)]
+    factors = [part for part in parts if not is_matrix(part)]
+    matrices = [_rows(part) for part in parts if is_matrix(part)]
     if len(matrices) > _MOST_FACTORS:
         raise TooLargeError(f"a product of over {_MOST_FACTORS} matrices")
     product = reduce(_rows_by_columns, matrices)

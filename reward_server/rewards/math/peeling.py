@@ -18,9 +18,8 @@ _PAIRS = (
 # Colour, size and weight say nothing.
 _DRESS = re.compile(
     r"\\(?:text)?color\s*\{[A-Za-z0-9!]{1,20}\}|\\(?:bf|large|Large|LARGE|huge|Huge)(?![A-Za-z])(?!\s*\{)"
-    r"|\\(?:underline|boldsymbol|bm|mathit|mathsf)(?=\s*\{)"
+    r"|\\(?:underline|boldsymbol|bm|mathit|mathsf|(?P<text>textnormal|textup|textsf|texttt|emph))(?=\s*\{)"
 )
-_OTHER_TEXT = re.compile(r"\\(?:textnormal|textup|textsf|texttt|emph)(?=\s*\{)")
 _MINUS = re.compile(r"(?:negative|minus) +(?=[\\\d$.])", re.IGNORECASE)
 # Words stay wrapped, for they are compared as words.
 _WRAPPED_NUMBER = re.compile(r"\\(?:text|textbf|mathbf|mathrm|mbox|bf)\s*\{([-+$\d\\.][^{}]*)\}")
@@ -36,7 +35,7 @@ def peel(text: str) -> str:
     """
     text = _without_hope(text)
     if "\\" in text:
-        text = _OTHER_TEXT.sub(r"\\text", _DRESS.sub("", text))
+        text = _DRESS.sub(_undressed, text)
     if "####" in text:
         text = _after_marker(text)
     for _ in range(_MOST_NESTED_BOXES):
@@ -48,6 +47,10 @@ def peel(text: str) -> str:
             break
         text = inner
     return text
+
+
+def _undressed(found: re.Match[str]) -> str:
+    return "\\text" if found["text"] else ""
 
 
 def _after_marker(text: str) -> str:

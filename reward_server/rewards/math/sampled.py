@@ -18,6 +18,7 @@ from reward_server.rewards.math import exact
 from reward_server.rewards.math.evaluation import MORE_BITS, Evaluator, UndefinedError, UnsampledError, Value
 from reward_server.rewards.math.meter import Meter
 from reward_server.rewards.math.points import points
+from reward_server.rewards.math.precision import holds_many_digits
 from reward_server.rewards.math.remembered import Remembered
 from reward_server.rewards.math.tree import Node, StrangeAnswerError, TooLargeError, has_head
 
@@ -73,7 +74,7 @@ class Sampler:
                 right = self._evaluator.value(answer, {})
                 if (match := self._close(left, right)) is not Match.EQUAL:
                     return match
-                return self._finely(seen, gold, answer, (), {}, left - right)
+                return self._finely(seen, gold, answer, (), {}, (left, right))
             except UnsampledError:
                 return Match.UNKNOWN
         real = not (has_head(gold, "i") or has_head(answer, "i"))
@@ -187,7 +188,7 @@ class Sampler:
         match = self._close(left, right)
         if match is not Match.EQUAL or not finely:
             return match
-        return self._finely(seen, gold, answer, (index, real), point, left - right, real=real)
+        return self._finely(seen, gold, answer, (index, real), point, (left, right), real=real)
 
     def _finely(
         self,
@@ -196,23 +197,30 @@ class Sampler:
         answer: Node,
         key: tuple[object, ...],
         point: Point,
-        apart: Value,
+        found: tuple[Value, Value],
         *,
         real: bool = False,
     ) -> Match:
-        """Compare what agrees with more bits: what was rounding shrinks, and a small difference stays."""
+        """Compare values that agree once more with more bits, where small differences are possible.
+
+        What was rounding shrinks with more bits, and a small difference stays.
+        """
+        magnitude = self._evaluator.magnitude
+        if any(map(self._evaluator.is_infinite, found)):
+            return Match.EQUAL
+        tiny = found != (0, 0) and max(map(magnitude, found)) < _ROUNDING
+        if not (tiny or holds_many_digits(answer) or holds_many_digits(gold)):
+            return Match.EQUAL
         try:
             left = seen.get(("finely", *key), lambda: self._finer.value(gold, point, real=real))
             right = self._finer.value(answer, point, real=real)
         except (UndefinedError, TooLargeError):
             return Match.UNKNOWN
-        if self._finer.is_infinite(left) or self._finer.is_infinite(right):
-            return Match.EQUAL
-        magnitude = self._finer.magnitude
-        rest = magnitude(left - right)
+        apart, still_apart = magnitude(found[0] - found[1]), magnitude(left - right)
         scale = max(magnitude(left), magnitude(right), 0.0)
-        stays = apart != 0 and rest > magnitude(apart) - _SHRINKS_BY
-        return Match.DIFFERENT if stays or rest > scale - _FINELY_EQUAL_BELOW else Match.EQUAL
+        stays = still_apart > apart - _SHRINKS_BY if apart > float("-inf") else False
+        differs = stays or still_apart > scale - _FINELY_EQUAL_BELOW
+        return Match.DIFFERENT if differs else Match.EQUAL
 
     def _exactly(self, seen: Remembered, gold: Node, answer: Node, index: int, point: Point) -> Match | None:
         """Compare without rounding where both sides take only rational steps, else return None."""
