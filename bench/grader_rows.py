@@ -14,6 +14,7 @@ TABLES = (
     "math_third_look.jsonl",
     "math_fourth_look.jsonl",
     "math_fifth_look.jsonl",
+    "math_sixth_look.jsonl",
 )
 
 # Forms in which models write a GSM8K answer; {n} is the number, {c} the same with thousands separators.
