@@ -12,6 +12,11 @@ from dataclasses import dataclass, field
 from evals.models import Answer
 
 Generate = Callable[[Sequence[str], float, int], Sequence[Answer]]
+MOST_WAITING = 1024
+
+
+class QueueFullError(Exception):
+    """As many questions wait as may; ask again later."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,8 +60,11 @@ class Batcher:
         """Wait for the answer.
 
         Raises:
+            QueueFullError: too many others wait.
             Exception: what `generate` raised for this batch.
         """
+        if len(self._waiting) >= MOST_WAITING:
+            raise QueueFullError
         self._waiting.append(asked)
         self._arrived.set()
         return await asked.answer

@@ -43,12 +43,14 @@ class EndpointModel:
         concurrency: int,
         system: str = SYSTEM,
         first_wait_s: float = _FIRST_WAIT_S,
+        timeout_s: float = _TIMEOUT_S,
     ) -> None:
         self._url = f"{base_url.rstrip('/')}/chat/completions"
         self._model = model
         self._system = system
         self._concurrency = concurrency
         self._first_wait_s = first_wait_s
+        self._timeout_s = timeout_s
         self.name = f"{model} at {base_url}"
         self.identity = f"{base_url.rstrip('/')}\n{model}\n{system}"
         self.prompt_hash: str | None = None
@@ -81,36 +83,38 @@ class EndpointModel:
         on_answer: Callable[[int, Answer], None],
     ) -> None:
         waiting = deque(missing)
-        failed_in_a_row = 0
-        key = os.environ.get("OPENAI_API_KEY")
-        headers = {"authorization": f"Bearer {key}"} if key else {}
+        failed_in_a_row, answered, last_failure = 0, 0, ""
         limits = httpx.Limits(max_connections=self._concurrency)
 
         async def work(client: httpx.AsyncClient) -> None:
-            nonlocal failed_in_a_row
+            nonlocal failed_in_a_row, answered, last_failure
             while waiting:
                 index = waiting.popleft()
                 body = self._body(questions[index], sampling)
                 try:
                     answer = await self._ask(client, body)
                 except _UnansweredError as error:
-                    failed_in_a_row += 1
+                    failed_in_a_row, last_failure = failed_in_a_row + 1, str(error)
                     if failed_in_a_row >= _FAILED_IN_A_ROW:
                         raise EndpointError(
                             f"{self._url} left {failed_in_a_row} questions in a row without an answer; "
                             f"the last: {error}. Answers so far are kept: run the same command again"
                         ) from error
                     continue
-                failed_in_a_row = 0
+                failed_in_a_row, answered = 0, answered + 1
                 on_answer(index, answer)
 
-        async with httpx.AsyncClient(headers=headers, limits=limits, timeout=_TIMEOUT_S) as client:
+        async with httpx.AsyncClient(headers=_headers(), limits=limits, timeout=self._timeout_s) as client:
             try:
                 async with asyncio.TaskGroup() as group:
                     for _ in range(min(self._concurrency, len(missing))):
                         group.create_task(work(client))
             except* EndpointError as errors:
                 raise errors.exceptions[0] from None
+        if last_failure and not answered:
+            raise EndpointError(
+                f"{self._url} answered none of {len(missing)} questions; the last: {last_failure}"
+            )
 
     def _body(self, question: Question, sampling: Sampling) -> dict[str, Any]:
         messages = [{"role": "system", "content": self._system}, {"role": "user", "content": question.prompt}]
@@ -142,9 +146,14 @@ class EndpointModel:
 
     async def _try(self, client: httpx.AsyncClient, body: dict[str, Any]) -> "Answer | _Retry":
         try:
-            response = await client.post(self._url, json=body)
-        except httpx.TransportError as error:
+            async with asyncio.timeout(self._timeout_s):  # httpx bounds each read, not all of them
+                response = await client.post(self._url, json=body)
+        except httpx.InvalidURL as error:
+            raise EndpointError(f"endpoint: {self._url!r} is no URL: {error}") from error
+        except httpx.RequestError as error:
             return _Retry(why=f"{type(error).__name__}: {error}", after_s=None)
+        except TimeoutError:
+            return _Retry(why=f"no whole answer in {self._timeout_s:g} s", after_s=None)
         if response.is_success:
             return self._read(response)
         why = f"status {response.status_code}: {response.text[:_EXCERPT]}"
@@ -152,8 +161,7 @@ class EndpointModel:
             raise _UnansweredError(why)
         if response.status_code not in _RETRIED:
             raise EndpointError(f"{self._url} refuses model {self._model!r} with {why}")
-        after = response.headers.get("retry-after", "")
-        return _Retry(why=why, after_s=float(after) if after.isdecimal() else None)
+        return _Retry(why=why, after_s=_seconds(response.headers.get("retry-after", "")))
 
     def _wait_s(self, attempt: int, retry: "_Retry") -> float:
         """Wait as long as was asked for, else twice as long each time, with jitter."""
@@ -162,15 +170,41 @@ class EndpointModel:
         longest = min(_LONGEST_WAIT_S, self._first_wait_s * 2**attempt)
         return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter keeps no secret
 
-    def _read(self, response: httpx.Response) -> Answer:
+    def _read(self, response: httpx.Response) -> "Answer | _Retry":
         try:
-            choice: Any = response.json()["choices"][0]
+            body: Any = response.json()
+        except ValueError:  # cut on the way, or a proxy's page: the next attempt may be whole
+            return _Retry(why=f"no JSON: {response.text[:_EXCERPT]!r}", after_s=None)
+        if _is_error(body):
+            return _Retry(why=f"an error with status 200: {response.text[:_EXCERPT]}", after_s=None)
+        try:
+            choice: Any = body["choices"][0]
             text = choice["message"]["content"] or ""
             return Answer(text=str(text), truncated=choice.get("finish_reason") == "length")
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (LookupError, TypeError, AttributeError) as error:
             raise EndpointError(
                 f"{self._url} answered in another form than chat completions: {response.text[:_EXCERPT]}"
             ) from error
+
+
+def _is_error(body: object) -> bool:
+    return isinstance(body, dict) and "error" in body and "choices" not in body
+
+
+def _headers() -> dict[str, str]:
+    key = os.environ.get("OPENAI_API_KEY", "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise EndpointError("OPENAI_API_KEY: holds characters that no header takes; set it anew")
+    return {"authorization": f"Bearer {key}"} if key else {}
+
+
+def _seconds(after: str) -> float | None:
+    """Read how long an endpoint asks to wait; a date, or anything else, is None."""
+    try:
+        seconds = float(after)
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < float("inf") else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,18 +8,46 @@ from typing import Any, cast
 
 MAX_BODY = 4 * 2**20
 MAX_TEMPERATURE = 10.0
-# What only asks for the default, and may therefore be given.
+_EXCERPT = 200
+# What is done, whatever it says.
+_READ = frozenset(
+    {"model", "messages", "prompt", "temperature", "max_tokens", "max_completion_tokens", "seed", "stop"}
+)
+# What says nothing about the answer, and may therefore be given.
+_IGNORED = frozenset(
+    {
+        "metadata",
+        "parallel_tool_calls",
+        "prompt_cache_key",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "stream_options",
+        "user",
+    }
+)
+# What only asks for the default, and may therefore be given. None always is.
 _DEFAULTS: Mapping[str, tuple[object, ...]] = MappingProxyType(
     {
-        "n": (1, None),
-        "stream": (False, None),
-        "top_p": (1, None),
-        "logprobs": (False, None),
-        "echo": (False, None),
-        "frequency_penalty": (0, None),
-        "presence_penalty": (0, None),
-        "tools": (None, []),
-        "response_format": (None, {"type": "text"}),
+        "n": (1,),
+        "best_of": (1,),
+        "stream": (False,),
+        "top_p": (1,),
+        "top_k": (0, -1),
+        "min_p": (0,),
+        "logprobs": (False,),
+        "top_logprobs": (0,),
+        "echo": (False,),
+        "frequency_penalty": (0,),
+        "presence_penalty": (0,),
+        "repetition_penalty": (1,),
+        "logit_bias": ({},),
+        "suffix": ("",),
+        "tools": ([],),
+        "tool_choice": ("none", "auto"),
+        "functions": ([],),
+        "response_format": ({"type": "text"},),
+        "modalities": (["text"],),
     }
 )
 
@@ -52,16 +80,17 @@ def parse(raw: bytes, *, model: str) -> Mapping[str, Any]:
         raise RefusedError(413, f"the request has {len(raw)} bytes, at most {MAX_BODY} are taken")
     try:
         body: object = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RefusedError(400, f"the request is not JSON: {error}") from error
     if not isinstance(body, dict):
         raise RefusedError(400, "the request is no JSON object")
     fields = cast("Mapping[str, Any]", body)  # JSON keys are strings
     if fields.get("model") not in (model, None):
         raise RefusedError(404, f"model: {fields['model']!r} is not served, {model!r} is")
-    for name, allowed in _DEFAULTS.items():
-        if name in fields and fields[name] not in allowed:
-            raise RefusedError(400, f"{name}: {fields[name]!r} is not supported, leave it out")
+    for name, value in fields.items():
+        if value is None or name in _READ or name in _IGNORED or value in _DEFAULTS.get(name, ()):
+            continue
+        raise RefusedError(400, f"{name}: {_shown(value)} is not supported, leave it out")
     return fields
 
 
@@ -71,17 +100,18 @@ def read_asking(fields: Mapping[str, Any]) -> Asking:
     Raises:
         RefusedError: a field has a value that it cannot have.
     """
-    temperature = fields.get("temperature", 1.0)
+    temperature = 1.0 if fields.get("temperature") is None else fields["temperature"]
     if not _is_number(temperature) or not 0 <= temperature <= MAX_TEMPERATURE:
         raise RefusedError(
-            400, f"temperature: needs a number in [0, {MAX_TEMPERATURE:g}], got {temperature!r}"
+            400, f"temperature: needs a number in [0, {MAX_TEMPERATURE:g}], got {_shown(temperature)}"
         )
-    limit = fields.get("max_completion_tokens", fields.get("max_tokens"))
+    limit = fields.get("max_completion_tokens")
+    limit = fields.get("max_tokens") if limit is None else limit
     if limit is not None and (not _is_whole(limit) or limit < 1):
-        raise RefusedError(400, f"max_tokens: needs a positive integer, got {limit!r}")
+        raise RefusedError(400, f"max_tokens: needs a positive integer, got {_shown(limit)}")
     seed = fields.get("seed")
-    if seed is not None and not _is_whole(seed):
-        raise RefusedError(400, f"seed: needs an integer, got {seed!r}")
+    if seed is not None and not (_is_whole(seed) and -(2**63) <= seed < 2**63):
+        raise RefusedError(400, f"seed: needs an integer of 64 bits, got {_shown(seed)}")
     return Asking(
         temperature=float(temperature), seed=seed, max_tokens=limit, stops=_texts("stop", fields.get("stop"))
     )
@@ -98,10 +128,10 @@ def read_messages(fields: Mapping[str, Any]) -> tuple[str | None, str]:
     turns: list[tuple[str, str]] = []
     for message in messages:
         turn = cast("Mapping[str, object]", message if isinstance(message, dict) else {})
-        role, content = turn.get("role"), turn.get("content")
-        if not isinstance(role, str) or not isinstance(content, str):
-            raise RefusedError(400, "messages: each needs a role and a text as content")
-        turns.append((role, content))
+        role, content = turn.get("role"), _content(turn.get("content"))
+        if not isinstance(role, str) or content is None:
+            raise RefusedError(400, "messages: each needs a role and a text, or parts of text, as content")
+        turns.append(("system" if role == "developer" else role, _unicode("messages", content)))
     match turns:
         case [("user", question)]:
             return None, question
@@ -123,7 +153,32 @@ def read_prompt(fields: Mapping[str, Any]) -> str:
     prompts = _texts("prompt", fields.get("prompt"))
     if len(prompts) != 1:
         raise RefusedError(400, f"prompt: needs one text, got {len(prompts)}")
-    return prompts[0]
+    return _unicode("prompt", prompts[0])
+
+
+def _content(value: object) -> str | None:
+    """Join the texts of a message, None where it holds anything else."""
+    if isinstance(value, str):
+        return value
+    parts = cast("list[object]", value) if isinstance(value, list) else [None]
+    texts: list[str] = []
+    for part in parts:
+        fields = cast("Mapping[str, object]", part if isinstance(part, dict) else {})
+        text = fields.get("text")
+        if fields.get("type") != "text" or not isinstance(text, str):
+            return None
+        texts.append(text)
+    return "".join(texts)
+
+
+def _unicode(name: str, text: str) -> str:
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise RefusedError(400, f"{name}: holds half of a surrogate pair, which is no text")
+    return text
+
+
+def _shown(value: object) -> str:
+    return repr(value)[:_EXCERPT]
 
 
 def _texts(name: str, value: object) -> Sequence[str]:
@@ -133,7 +188,7 @@ def _texts(name: str, value: object) -> Sequence[str]:
         return ()
     texts = cast("list[object]", listed) if isinstance(listed, list) else [None]
     if not all(isinstance(item, str) for item in texts):
-        raise RefusedError(400, f"{name}: needs a text or a list of texts, got {value!r}")
+        raise RefusedError(400, f"{name}: needs a text or a list of texts, got {_shown(value)}")
     return [item for item in texts if isinstance(item, str) and item]
 
 

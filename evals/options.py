@@ -1,5 +1,6 @@
 """What a person can ask for: the flags of `python -m evals`, one dataclass a command."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -71,11 +72,25 @@ class Run:
             (self.samples >= 1, f"samples: need at least 1, got {self.samples}"),
             (self.limit >= 0, f"limit: need 0 (all) or more, got {self.limit}"),
             (self.temperature >= 0, f"temperature: need 0 (greedy) or more, got {self.temperature}"),
+            (0 <= self.seed < 2**32, f"seed: need 0 or more and less than 2**32, got {self.seed}"),
+            (math.isfinite(self.temperature), f"temperature: need a finite number, got {self.temperature}"),
             (self.concurrency >= 1, f"concurrency: need at least 1, got {self.concurrency}"),
             (self.max_new_tokens >= 1, f"max-new-tokens: need at least 1, got {self.max_new_tokens}"),
             (
                 self.samples == 1 or self.temperature > 0,
                 "samples: greedy decoding gives the same completion every time; set a temperature",
+            ),
+            (
+                self.completions is None or (self.samples == 1 and self.temperature == 0),
+                "samples, temperature: say how to sample, but the completions are on file already",
+            ),
+            (
+                not self.base or (self.completions is None and self.endpoint is None),
+                "base: is of a checkpoint; leave it out with --endpoint and --completions",
+            ),
+            (
+                not self.suite or (self.split == "test" and self.data_dir is None),
+                "split, data-dir: choose rows of the mix, but --suite asks the questions of a file",
             ),
             (
                 self.completions is None or self.limit == 0,

@@ -4,8 +4,9 @@
     POST /v1/chat/completions   [system,] user: rendered by the run's own prompt template
     POST /v1/completions        a prompt as it is, with no template
 
-One choice, no streaming, no log-probabilities: what cannot be done is refused with a
-sentence and status 400, never answered in another way than asked.
+One choice, no streaming, no log-probabilities: what cannot be done, or is not known here, is
+refused with a sentence and status 400, never answered in another way than asked. When too
+many questions wait, the next is status 429.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from evals.batcher import Asked, Batcher, Generate
+from evals.batcher import Asked, Batcher, Generate, QueueFullError
 from evals.models import Answer
 from evals.openai_request import RefusedError, parse, read_asking, read_messages, read_prompt
 from tasks.prompts import PromptTemplate
@@ -55,6 +56,11 @@ def app(served: Served) -> Starlette:
     async def models(_: Request) -> Response:
         return JSONResponse({"object": "list", "data": [{"id": served.name, "object": "model"}]})
 
+    async def model(request: Request) -> Response:
+        if request.path_params["name"] != served.name:
+            return _error(404, "invalid_request_error", f"model: only {served.name!r} is served")
+        return JSONResponse({"id": served.name, "object": "model"})
+
     async def chat(fields: Mapping[str, Any]) -> Response:
         system, question = read_messages(fields)
         template = PromptTemplate(system=served.system if system is None else system)
@@ -69,6 +75,7 @@ def app(served: Served) -> Starlette:
     return Starlette(
         routes=[
             Route("/v1/models", models),
+            Route("/v1/models/{name:path}", model),
             Route("/v1/chat/completions", _refusing(chat, served.name), methods=["POST"]),
             Route("/v1/completions", _refusing(complete, served.name), methods=["POST"]),
         ],
@@ -85,10 +92,19 @@ def _refusing(
         try:
             return await answer(parse(await request.body(), model=model))
         except RefusedError as error:
-            body = {"message": str(error), "type": "invalid_request_error", "code": error.status}
-            return JSONResponse({"error": body}, status_code=error.status)
+            return _error(error.status, "invalid_request_error", str(error))
+        except QueueFullError:
+            return _error(
+                429, "rate_limit_error", "too many questions wait, ask again later", retry_after_s=1
+            )
 
     return handle
+
+
+def _error(status: int, kind: str, message: str, *, retry_after_s: int | None = None) -> Response:
+    headers = {} if retry_after_s is None else {"retry-after": str(retry_after_s)}
+    body = {"message": message, "type": kind, "code": status}
+    return JSONResponse({"error": body}, status_code=status, headers=headers)
 
 
 async def _complete(

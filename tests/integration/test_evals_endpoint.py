@@ -1,14 +1,15 @@
 """An OpenAI-compatible endpoint is asked over real HTTP: bounded, retried, and given up in time."""
 
 import asyncio
+import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from evals.completions import Sampling
@@ -36,9 +37,16 @@ def serving(answer: Callable[[Request, dict], Awaitable[Response]]) -> Iterator[
 
 
 def answers(
-    url: str, prompts: list[str], sampling: Sampling = GREEDY, *, concurrency: int = 4
+    url: str,
+    prompts: list[str],
+    sampling: Sampling = GREEDY,
+    *,
+    concurrency: int = 4,
+    timeout_s: float = 600.0,
 ) -> dict[int, Answer]:
-    model = EndpointModel(url, "tiny", max_new_tokens=32, concurrency=concurrency, first_wait_s=0.01)
+    model = EndpointModel(
+        url, "tiny", max_new_tokens=32, concurrency=concurrency, first_wait_s=0.01, timeout_s=timeout_s
+    )
     questions = [
         Question(prompt=prompt, sample_index=index) for prompt in prompts for index in range(sampling.samples)
     ]
@@ -87,8 +95,16 @@ def test_no_more_questions_are_in_flight_than_asked_for() -> None:
         PlainTextResponse("slow down", status_code=429, headers={"retry-after": "0"}),
         PlainTextResponse("oops", status_code=500),
         PlainTextResponse("loading", status_code=503),
+        PlainTextResponse("slow down", status_code=429, headers={"retry-after": "0.01"}),
+        PlainTextResponse(
+            "slow down", status_code=429, headers={"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}
+        ),
+        PlainTextResponse('{"choices": [{"mess', media_type="application/json"),
+        PlainTextResponse("<html>a proxy's page</html>"),
+        JSONResponse({"error": {"message": "upstream is down", "code": 502}}),
+        Response(b"not gzip", headers={"content-encoding": "gzip"}),
     ],
-    ids=["429", "500", "503"],
+    ids=["429", "500", "503", "429-fraction", "429-date", "cut", "no-json", "error-200", "encoding"],
 )
 def test_a_passing_failure_costs_a_retry_and_no_answer(refusal: Response) -> None:
     tries: Counter[str] = Counter()
@@ -114,6 +130,52 @@ def test_a_question_that_the_endpoint_refuses_is_left_without_an_answer() -> Non
         got = answers(url, ["a", "b", "c"])
 
     assert {index: item.text for index, item in got.items()} == {0: "a", 2: "c"}
+
+
+def test_an_endpoint_that_refuses_every_question_says_why() -> None:
+    async def answer(request: Request, body: dict) -> Response:
+        return PlainTextResponse("max_tokens is too large", status_code=400)
+
+    with serving(answer) as url, pytest.raises(EndpointError, match=r"none of 3 questions.*too large"):
+        answers(url, ["a", "b", "c"])
+
+
+def test_an_answer_that_trickles_in_is_given_up_as_a_whole() -> None:
+    """Each read is quick, so that only a bound on all of them ends the wait."""
+    stopped = asyncio.Event()
+
+    async def trickle() -> AsyncIterator[bytes]:
+        while not stopped.is_set():
+            yield b" "
+            await asyncio.sleep(0.05)
+
+    async def answer(request: Request, body: dict) -> Response:
+        if body["messages"][-1]["content"] == "slow":
+            return StreamingResponse(trickle(), media_type="application/json")
+        return said("x")
+
+    with serving(answer) as url:
+        got = answers(url, ["slow", "quick"], timeout_s=0.3)
+        stopped.set()
+
+    assert set(got) == {1}
+
+
+@pytest.mark.parametrize(("key", "says"), [("sk-é", "OPENAI_API_KEY"), ("sk-a\x00b", "OPENAI_API_KEY")])
+def test_a_key_that_no_header_takes_is_named_and_not_shown(
+    key: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.environ", {**os.environ, "OPENAI_API_KEY": key})
+
+    with pytest.raises(EndpointError, match=says) as caught:
+        answers("http://127.0.0.1:1/v1", ["a"])
+
+    assert key not in str(caught.value)
+
+
+def test_a_url_that_is_none_is_said_to_be_none() -> None:
+    with pytest.raises(EndpointError, match="is no URL"):
+        answers("http://127.0.0.1:port/v1", ["a"])
 
 
 def test_an_unknown_model_ends_the_evaluation_with_what_the_endpoint_said() -> None:

@@ -79,6 +79,63 @@ def test_a_seed_reaches_the_model(client: httpx.Client) -> None:
     assert client.post(TEXT, json={"prompt": ["x"], "seed": 11}).json()["choices"][0]["text"].endswith("11")
 
 
+PARTS = [{"type": "text", "text": "he"}, {"type": "text", "text": "llo"}]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"max_completion_tokens": 2, "max_tokens": None},
+        {"max_completion_tokens": None, "max_tokens": 2},
+        {"max_completion_tokens": 2, "max_tokens": 3, "user": "me", "store": False, "metadata": {"a": "b"}},
+        {
+            "max_tokens": 2,
+            "n": 1,
+            "stream": False,
+            "top_p": 1.0,
+            "logprobs": None,
+            "tools": None,
+            "seed": None,
+        },
+        {"max_tokens": 2, "messages": [{"role": "user", "content": PARTS}]},
+        {
+            "max_tokens": 2,
+            "messages": [{"role": "developer", "content": "Be brief."}, {"role": "user", "content": PARTS}],
+        },
+    ],
+)
+def test_the_shapes_that_other_clients_send_are_taken(
+    client: httpx.Client, fields: Mapping[str, object]
+) -> None:
+    response = client.post(CHAT, json=user(temperature=0, **fields) | fields)
+
+    assert response.json()["choices"][0]["message"]["content"] == "one two"
+
+
+def test_a_temperature_of_null_is_that_of_the_interface(client: httpx.Client) -> None:
+    text = client.post(TEXT, json={"prompt": "x", "temperature": None, "seed": 11}).json()["choices"][0][
+        "text"
+    ]
+
+    assert text.endswith("11")
+
+
+def test_more_questions_than_may_wait_are_told_to_come_again(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evals.batcher.MOST_WAITING", 0)
+
+    response = client.post(CHAT, json=user())
+
+    assert (response.status_code, response.headers["retry-after"]) == (429, "1")
+    assert "ask again later" in response.json()["error"]["message"]
+
+
+def test_the_model_is_found_by_its_name_and_no_other(client: httpx.Client) -> None:
+    assert client.get("/v1/models/tiny").json()["id"] == "tiny"
+    assert client.get("/v1/models/other").status_code == 404
+
+
 def test_the_model_is_listed(client: httpx.Client) -> None:
     assert client.get("/v1/models").json()["data"][0]["id"] == "tiny"
 
@@ -90,6 +147,16 @@ def test_the_model_is_listed(client: httpx.Client) -> None:
         (CHAT, user(n=2), 400, "n: 2 is not supported"),
         (CHAT, user(stream=True), 400, "stream"),
         (CHAT, user(top_p=0.9), 400, "top_p"),
+        (CHAT, user(top_k=40), 400, "top_k: 40 is not supported"),
+        (CHAT, user(logprobs=True, top_logprobs=5), 400, "logprobs: True"),
+        (CHAT, user(logit_bias={"5": 100}), 400, "logit_bias"),
+        (CHAT, user(response_format={"type": "json_object"}), 400, "response_format"),
+        (CHAT, user(tools=[{"type": "function"}]), 400, "tools"),
+        (CHAT, user(guided_json={}), 400, "guided_json"),
+        (CHAT, user(seed=2**63), 400, "seed"),
+        (CHAT, {"messages": [{"role": "user", "content": "\ud800"}]}, 400, "half of a surrogate pair"),
+        (TEXT, {"prompt": "\udfff"}, 400, "half of a surrogate pair"),
+        (CHAT, {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, 400, "parts of text"),
         (CHAT, user(temperature="hot"), 400, "temperature"),
         (CHAT, user(temperature=-1), 400, "temperature"),
         (CHAT, user(temperature=True), 400, "temperature"),
@@ -110,7 +177,7 @@ def test_the_model_is_listed(client: httpx.Client) -> None:
 def test_what_cannot_be_done_is_refused_with_a_sentence(
     client: httpx.Client, path: str, fields: object, status: int, says: str
 ) -> None:
-    response = client.post(path, json=fields)
+    response = client.post(path, content=json.dumps(fields))  # httpx would not write half a surrogate pair
 
     assert response.status_code == status
     assert says in response.json()["error"]["message"]
@@ -118,6 +185,7 @@ def test_what_cannot_be_done_is_refused_with_a_sentence(
 
 def test_what_is_no_json_or_too_large_is_refused(client: httpx.Client) -> None:
     assert client.post(CHAT, content=b"{").status_code == 400
+    assert client.post(CHAT, content=b"[" * 100_000).status_code == 400
     assert client.post(CHAT, content=b" " * (4 * 2**20 + 1)).status_code == 413
 
 
