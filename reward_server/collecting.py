@@ -16,6 +16,5 @@ OLDER, OLDEST = 20, 50
 
 def settle() -> None:
     """Leave what is there now out of every collection to come; called once, when the server is ready."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, OLDER, OLDEST)

@@ -77,7 +77,14 @@ def warn_of_security(reason: str) -> None:
 
 
 def write_address(file: Path, address: str) -> None:
-    """Write a file that a reader sees whole or not at all."""
+    """Write a file that a reader sees whole or not at all.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    part.write_text(address + "\n", encoding="utf-8")
-    part.replace(file)
+    try:
+        part.write_text(address + "\n", encoding="utf-8")
+        part.replace(file)
+    except OSError as error:
+        raise ConfigurationError(f"address_file={str(file)!r} cannot be written: {error.strerror}") from error

@@ -50,6 +50,7 @@ class Zygote:
                 stdin=its_control.fileno(),
                 stdout=DEVNULL,
                 stderr=DEVNULL,
+                start_new_session=True,  # Ctrl-C at a terminal is for the server, which drains
                 # Nothing of the server's environment: it may hold credentials.
                 env={"PYTHONPATH": os.pathsep.join(sys.path), "LC_ALL": "C.UTF-8"},
             )

@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import resource
+import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -27,6 +28,9 @@ MAX_MESSAGE_BYTES = 4096
 
 def main() -> None:
     child.die_with_parent()
+    # What ends the server lets calls in flight finish: a signal to its whole group is for it alone.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     control = _take_over_control()
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
     try:

@@ -129,6 +129,14 @@ def test_an_unknown_key_in_the_file_is_refused_with_a_suggestion(tmp_path: Path)
     assert "unknown key 'scoring.format_wieght'; did you mean 'format_weight'?" in ended.stderr
 
 
+def test_an_address_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    ended = run("--listen", "127.0.0.1:0", "--address-file", str(tmp_path / "nowhere" / "address"))
+
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1].startswith("reward_server: address_file=")
+    assert ended.stderr.splitlines()[-1].endswith("cannot be written: No such file or directory")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_lets_calls_in_flight_finish(tmp_path: Path, number: signal.Signals) -> None:
     with ThreadPoolExecutor() as pool, LocalServer(tmp_path / "log") as server:

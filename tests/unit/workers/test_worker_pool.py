@@ -181,6 +181,21 @@ async def test_callers_are_served_in_order_of_arrival(pool: WorkerPool) -> None:
     assert served == list(range(10))
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_to_the_servers_whole_group_leaves_the_workers_at_work(
+    pool: WorkerPool, number: signal.Signals
+) -> None:
+    """Ctrl-C at a terminal, and a service manager's SIGTERM, reach all processes; the server drains."""
+    before = processes_below_this_one()
+    running = asyncio.create_task(pool.run("sleep", 0.5, cpu_seconds=1))
+    await asyncio.sleep(0.2)
+    for pid in before:
+        os.kill(pid, number)
+
+    assert await running == "slept"
+    assert processes_below_this_one() == before
+
+
 async def test_cancelling_a_call_kills_its_worker(pool: WorkerPool) -> None:
     victim = await pool.run("pid", None, cpu_seconds=1)
     spare = await pool.run("pid", None, cpu_seconds=1)
