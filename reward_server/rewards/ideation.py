@@ -11,7 +11,7 @@ from reward_server.rewards import text_statistics as statistics
 from reward_server.rewards.quality import LONGEST_TEXT, Measures, Merit, grade_words
 from reward_server.rewards.references import reference_of
 from reward_server.rewards.scales import band, ramp
-from reward_server.rewards.skeletons import grammar, skeleton_of, templates, tokens_of
+from reward_server.rewards.skeletons import STOPS, grammar, skeleton_of, templates, tokens_of
 from reward_server.rewards.stock import stock_length
 from reward_server.rewards.text_words import is_english, is_latin, stems, topic_stems, words
 
@@ -55,10 +55,9 @@ class IdeationReward:
 
 def _measure(answer: str, said: list[str], asked: list[str]) -> Measures:
     topic, english = topic_stems(asked), is_english(asked)
-    # Line by line, so that a list of names is no run.
-    lines = answer.splitlines() if english else []
-    runs = [run for line in lines for run in statistics.content_runs(words(line))]
     content, tokens = stems(said), tokens_of(answer) if english else []
+    # The end of a line ends a run, so that a list of names is none.
+    runs = statistics.content_runs([token for token in tokens if token not in STOPS])
     stock, skeleton = stock_length(tokens), skeleton_of(tokens)
     length = band(
         statistics.fresh_length(said, asked, runs) - stock - statistics.topic_repeats(content, topic),

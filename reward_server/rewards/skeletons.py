@@ -20,8 +20,9 @@ from reward_server.rewards.english import FUNCTION_WORDS
 from reward_server.rewards.scales import ramp
 
 # Of `skeletons.bin`, so that the version of a reward changes with its table.
-TABLE_SHA256 = "ce0bbaae45bc754847a68ec56e7cd6486ed2de9646dab720b655cf004908a1fa"
+TABLE_SHA256 = "99c90bb3af32d0adda43a9dba6e54c451084744a056ca70ee34c9ff97d3a3d33"
 
+STOPS = frozenset(".!?;:,")
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)?|[.!?;:,\n]")
 # Words that stand in the same places count as one, which the corpus then knows better.
 _ALIKE = (
@@ -30,16 +31,17 @@ _ALIKE = (
     "himself herself myself themselves itself yourself ourselves", "mine ours theirs yours hers",
     "into onto", "upon on", "toward towards", "though although", "many few", "every each",
 )  # fmt: skip
-CONTENT, STOP, LINE = range(3)
-_FIRST_WORD = 3
+CONTENT, STOP = range(2)
+_FIRST_WORD = 2
 _WORDS = {word: code for code, word in enumerate(sorted(FUNCTION_WORDS), start=_FIRST_WORD)}
 _CODES = (
     _WORDS
     | {word: _WORDS[group.split()[0]] for group in _ALIKE for word in group.split()}
-    | dict.fromkeys(".!?;:,", STOP)
-    | {"\n": LINE}
+    | dict.fromkeys(STOPS | {"\n"}, STOP)
 )
-_WITHOUT_FUNCTION = bytes((CONTENT, STOP, LINE))
+_WITHOUT_FUNCTION = bytes((CONTENT, STOP))
+_STOP = bytes((STOP,))
+_STOPS_IN_A_ROW = re.compile(_STOP + b"+")
 BASE = 256
 # Of eight words, long enough that honest texts hardly ever repeat a skeleton.
 _TEMPLATE = 8
@@ -53,8 +55,8 @@ def tokens_of(text: str) -> list[str]:
 
 
 def skeleton_of(tokens: Sequence[str]) -> bytes:
-    """Return one byte for each token: content word, stop, end of line, or the function word it is."""
-    return bytes([_CODES.get(token, CONTENT) for token in tokens])
+    """Return one byte for each token: content word, stop (one for several) or which function word."""
+    return _STOPS_IN_A_ROW.sub(_STOP, bytes([_CODES.get(token, CONTENT) for token in tokens]))
 
 
 def grammar(skeleton: bytes) -> float:
@@ -77,13 +79,11 @@ def templates(skeleton: bytes) -> float:
 
 
 def trigrams(skeleton: bytes) -> list[int]:
-    """Return the trigrams within lines as numbers: those with a function word and no two others in a row."""
+    """Return the trigrams as numbers: those with a function word and no two others in a row."""
     return [
         (first * BASE + second) * BASE + third
         for first, second, third in zip(skeleton, skeleton[1:], skeleton[2:], strict=False)
-        if (second >= _FIRST_WORD or (second != LINE and first >= _FIRST_WORD and third >= _FIRST_WORD))
-        and first != LINE
-        and third != LINE
+        if second >= _FIRST_WORD or (first >= _FIRST_WORD and third >= _FIRST_WORD)
     ]
 
 

@@ -39,13 +39,13 @@ def ngrams(words: Sequence[str], n: int) -> set[tuple[str, ...]]:
 
 
 def content_runs(words: Sequence[str]) -> list[int]:
-    """Return the lengths of all runs of words without a function word between them.
+    """Return the lengths of all runs of words without a function word or an end of line between them.
 
     Real English hardly ever puts ten such words in a row, junk of any kind mostly does.
     """
     runs = [0]
     for word in words:
-        if word in FUNCTION_WORDS:
+        if word in FUNCTION_WORDS or word == "\n":
             runs.append(0)
         else:
             runs[-1] += 1
