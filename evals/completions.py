@@ -5,7 +5,7 @@ graded lines of an earlier evaluation can be graded again.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -51,8 +51,10 @@ def write_completions(path: Path, answered: Answered) -> None:
                 lines.write(json.dumps(row) + "\n")
 
 
-def read_completions(path: Path, examples: Sequence[Example]) -> Answered:
+def read_completions(path: Path, examples: Sequence[Example], *, excluded: Collection[str] = ()) -> Answered:
     """Read the completions of `examples`; examples without any are left out and counted.
+
+    Lines of `excluded` ids, which are known and not asked, are passed over.
 
     Raises:
         CompletionsError: no such file, an empty one, or a line that is no completion of these examples.
@@ -61,10 +63,12 @@ def read_completions(path: Path, examples: Sequence[Example]) -> Answered:
     found: dict[str, list[str]] = {}
     for number, row in read_rows(path, CompletionsError, "completions"):
         example_id, completion = _completion(row, f"{path}:{number}")
+        if example_id in excluded:
+            continue
         if example_id not in known:
             raise CompletionsError(
                 f"{path}:{number}: example_id {example_id!r} is not in this split of this data: "
-                "check --split and --data-dir"
+                "check --split, --data-dir and --suite"
             )
         found.setdefault(example_id, []).append(completion)
     if not found:

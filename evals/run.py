@@ -3,7 +3,7 @@
 import os
 import random
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -50,14 +50,19 @@ def run(options: Run, console: Console) -> int:
     """Answer, grade, write the results and print their table; 1 when nothing could be graded."""
     gates = read_gates(options.fail_under)
     began = time.monotonic()
-    examples = questions(options, console)
+    suites = [load_suite(option) for option in options.suite]
+    excluded = {name: why for suite in suites for name, why in suite.excluded.items()}
+    for example_id, why in excluded.items():
+        console.print(f"left out: {example_id}: {why}", markup=False, highlight=False, soft_wrap=True)
+    mix = [example for suite in suites for example in suite.examples] if suites else _mix(options, console)
+    examples = limited(options, mix)
     check_domains(gates, [*dict.fromkeys(example.domain.value for example in examples), ALL])
     _require_server()
     _require_run(options)
     output = make_directory("output", options.output or _default_output(options))
     if options.junit is not None:
         check_file("junit", options.junit)
-    answered = _answer(options, examples, console)
+    answered = _answer(options, examples, excluded, console)
     if not answered.examples:
         raise EvaluationError(f"nothing to evaluate: {dict(answered.left_out)}")
     write_completions(output / COMPLETIONS_FILE, answered)
@@ -113,9 +118,8 @@ def run_compare(options: Compare, console: Console) -> int:
     return STATUS_GATE if options.fail_on_fall and fell else 0
 
 
-def questions(options: Run, console: Console) -> list[Example]:
-    """Load what is asked, limited as `options` says."""
-    examples = _suites(options, console) if options.suite else _mix(options, console)
+def limited(options: Run, examples: list[Example]) -> list[Example]:
+    """Take as many questions of each dataset as `options` says."""
     if options.limit == 0:
         return examples
     kept: list[Example] = []
@@ -126,15 +130,6 @@ def questions(options: Run, console: Console) -> list[Example]:
             rows = [rows[index] for index in sorted(chosen)]
         kept += rows[: options.limit]
     return kept
-
-
-def _suites(options: Run, console: Console) -> list[Example]:
-    examples: list[Example] = []
-    for suite in map(load_suite, options.suite):
-        examples += suite.examples
-        for example_id, why in suite.excluded.items():
-            console.print(f"left out: {example_id}: {why}", markup=False, highlight=False)
-    return examples
 
 
 def _mix(options: Run, console: Console) -> list[Example]:
@@ -154,9 +149,11 @@ def _default_output(options: Run) -> Path:
     return beside / "evals" / (f"{what}-base" if options.base else what)
 
 
-def _answer(options: Run, examples: Sequence[Example], console: Console) -> Answered:
+def _answer(
+    options: Run, examples: Sequence[Example], excluded: Collection[str], console: Console
+) -> Answered:
     if options.completions is not None:
-        return read_completions(options.completions, examples)
+        return read_completions(options.completions, examples, excluded=excluded)
     model = _model(options, console)
     sampling = Sampling(
         samples=options.samples,

@@ -1,5 +1,7 @@
 """The paired statistics, against scipy and statsmodels and by simulation."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -48,6 +50,29 @@ def test_the_bootstrap_interval_agrees_with_scipy() -> None:
     found = bootstrap(differences, seed=0)
 
     assert found == pytest.approx(tuple(expected.confidence_interval), abs=0.01)
+
+
+@pytest.mark.parametrize("differences", [[1.0], [0.25, 0.25, 0.25], [0.0] * 5])
+def test_what_does_not_vary_has_an_interval_without_width_and_no_p_below_chance(
+    differences: list[float],
+) -> None:
+    """Of one prompt, of ties alone, or of no change: the sign flips say how little it shows."""
+    values = np.array(differences)
+
+    assert bootstrap(values, seed=0) == (differences[0], differences[0])
+    assert sign_flip(values, seed=0) >= 2 / 2 ** len(differences)
+
+
+def test_ties_count_as_extreme_whatever_the_order_of_their_sum() -> None:
+    """0.1 + 0.2 differs from 0.3 in floating point: a p-value must not hang on that."""
+    differences = np.array([0.1, 0.2, -0.3, 0.1, 0.2, 0.3])
+    expected = stats.permutation_test(
+        (differences,), np.mean, permutation_type="samples", n_resamples=np.inf, alternative="two-sided"
+    ).pvalue
+
+    found = {sign_flip(np.array(list(order)), seed=0) for order in permutations(differences.tolist())}
+
+    assert list(found) == [pytest.approx(expected)]
 
 
 def test_the_bootstrap_of_ten_thousand_prompts_fits_in_memory() -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from scipy import stats
 
 from evals.statistics import Interval, difference, estimate, paired_rise, wilson
@@ -33,6 +34,22 @@ def test_equal_numbers_of_samples_a_prompt_give_the_standard_error_of_the_prompt
     assert found is not None
     assert found.mean == pytest.approx(values.mean())
     assert found.standard_error == pytest.approx(stats.sem(values.mean(axis=1)))
+
+
+def test_unequal_numbers_of_samples_a_prompt_agree_with_statsmodels_cluster_robust_error() -> None:
+    rng = np.random.default_rng(8)
+    groups = [rng.random(size).tolist() for size in rng.integers(1, 9, size=25)]
+    flat = np.array([value for group in groups for value in group])
+    prompts = np.repeat(np.arange(25), [len(group) for group in groups])
+    fitted = sm.OLS(flat, np.ones_like(flat)).fit(
+        cov_type="cluster", cov_kwds={"groups": prompts, "use_correction": False}
+    )
+
+    found = estimate(groups)
+
+    assert found is not None
+    assert found.mean == pytest.approx(fitted.params[0])
+    assert found.standard_error == pytest.approx(fitted.bse[0] * np.sqrt(25 / 24))
 
 
 def test_repeating_every_sample_makes_nothing_more_certain() -> None:

@@ -129,6 +129,16 @@ def test_an_unusable_file_of_completions_names_its_line(tmp_path: Path, text: st
         read_completions(path, [example("a")])
 
 
+def test_completions_of_questions_that_are_left_out_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "c.jsonl"
+    rows = [{"example_id": f"gsm8k/test/{name}", "completion": name} for name in "ab"]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    found = read_completions(path, [example("a")], excluded={"gsm8k/test/b": "why"})
+
+    assert found.completions == (("a",),)
+
+
 def test_completions_in_another_encoding_are_named(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     path.write_bytes(b"\xff\xfe{}")
