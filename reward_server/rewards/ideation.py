@@ -78,7 +78,7 @@ def _measure(answer: str, said: list[str], asked: list[str]) -> Measures:
             "fluency": max(_LEAST_FLUENCY, fluency),
             "grammar": grammar(skeleton),
             "substance": ramp(stock / len(said), zero=0.6, one=0.1),
-            "templates": templates(skeleton),
+            "templates": templates(skeleton, free=0.25),
             "own_words": ramp(statistics.copied_share(said, asked), zero=0.5, one=0.05),
             "not_stuffed": statistics.not_stuffed(content, topic),
             "plain_text": statistics.plain_text(answer, said, latin=is_latin(asked)),

@@ -45,7 +45,8 @@ _STOPS_IN_A_ROW = re.compile(_STOP + b"+")
 BASE = 256
 # Of eight words, long enough that honest texts hardly ever repeat a skeleton.
 _TEMPLATE = 8
-_FEWEST_TEMPLATES = 8
+# Three ideas of one form are parallel; thirty are poured from a mould.
+_FEWEST_TEMPLATES = 24
 
 
 def tokens_of(text: str) -> list[str]:
@@ -69,13 +70,13 @@ def grammar(skeleton: bytes) -> float:
     return ramp((unknown - 0.5) / max(1, len(runs)), zero=0.25, one=0.1)
 
 
-def templates(skeleton: bytes) -> float:
-    """Scale the share of repeated 8-grams with at least two function words: .1 is full, .45 is 0."""
+def templates(skeleton: bytes, *, free: float) -> float:
+    """Scale the share of repeated 8-grams with at least two function words: `free` is full, .45 more is 0."""
     runs = [skeleton[start : start + _TEMPLATE] for start in range(len(skeleton) - _TEMPLATE + 1)]
     runs = [run for run in runs if len(run.translate(None, _WITHOUT_FUNCTION)) > 1]
     if len(runs) < _FEWEST_TEMPLATES:
         return 1.0
-    return ramp(1.0 - len(set(runs)) / len(runs), zero=0.45, one=0.1)
+    return ramp(1.0 - len(set(runs)) / len(runs), zero=free + 0.45, one=free)
 
 
 def trigrams(skeleton: bytes) -> list[int]:

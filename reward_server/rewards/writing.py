@@ -63,7 +63,7 @@ def _measure(answer: str, said: list[str], asked: list[str]) -> Measures:
             "fluency": statistics.fluency(answer, said, runs, function_share=0.2) if english else 1.0,
             "grammar": grammar(skeleton),
             "substance": ramp(stock / len(said), zero=0.6, one=0.1),
-            "templates": templates(skeleton),
+            "templates": templates(skeleton, free=0.1),
             "own_words": ramp(statistics.copied_share(said, asked), zero=0.5, one=0.05),
             "not_stuffed": statistics.not_stuffed(content, topic),
             "plain_text": statistics.plain_text(answer, said, latin=is_latin(asked)),
