@@ -50,7 +50,7 @@
       const intervals = { type: "data", symmetric: false, thickness: 2, width: 0, array: held.map((row) => row.reward_interval[1] - row.reward),
         arrayminus: held.map((row) => row.reward - row.reward_interval[0]) };
       return [line(ofDomain(name), "reward", label, color, { legendgroup: label, line: { color, width } }),
-        ...(held.length ? [{ name: `${label}, held out`, legendgroup: label, showlegend: false, mode: "lines+markers", x: held.map((row) => row.step),
+        ...(held.length ? [{ name: `${label}, held out`, legendgroup: label, showlegend: false, mode: "lines+markers", cliponaxis: false, x: held.map((row) => row.step),
           y: held.map((row) => row.reward), line: { color, width: 1, dash: "dot" }, customdata: ranges, ...(name === null ? { error_y: intervals } : {}),
           marker: { color, size: name === null ? 11 : 8, symbol: "diamond-open", line: { width: 2 } },
           hovertemplate: `step %{x}: %{y:.3f} [%{customdata[0]:.3f}, %{customdata[1]:.3f}] ${label}, held out<extra></extra>` }] : [])];

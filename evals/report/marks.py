@@ -45,5 +45,6 @@ def line(
         y=[mean for _, mean, _ in points],
         error_y=bars([(mean, interval) for _, mean, interval in points]),
         hovertemplate=f"{hover}<extra></extra>",
+        cliponaxis=False,  # a point on the axis is whole
         **{"marker": {"color": colour, "size": 8}, "line": {"color": colour, "width": 2}, **style},
     )
