@@ -19,6 +19,10 @@ from reward_server.observing import UNOBSERVED, CallReport, Observer
 from reward_server.telemetry import Tally, logger, trace_of
 from reward_server.tokens import Tokens
 
+# More are refused, whatever they carry.
+MAX_CALLS = 1_024
+RETRY_AFTER_S = 1.0
+
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
@@ -46,11 +50,20 @@ class Calls:
     def enter(
         self, guard: "Guard", metadata: Mapping[str, str | bytes]
     ) -> tuple[grpc.StatusCode, str] | None:
-        """Let a call in, or say why not."""
+        """Let a call in, or say why not.
+
+        Raises:
+            OverloadedError: there are too many.
+        """
         if self._tokens is not None and not self._tokens.admit(metadata.get("authorization", "")):
             return grpc.StatusCode.UNAUTHENTICATED, "the call brings no bearer token of this server"
         if self._draining:
             return grpc.StatusCode.UNAVAILABLE, "the server is stopping; send the call again"
+        if len(self._open) >= MAX_CALLS:
+            raise OverloadedError(
+                f"{MAX_CALLS} calls are being answered; send the call again later, or fewer and larger ones",
+                retry_after_s=RETRY_AFTER_S,
+            )
         self._open.add(guard)
         return None
 
@@ -75,7 +88,11 @@ class Guard:
 
     async def __aenter__(self) -> Self:
         self._calls.observer.call_began()
-        refusal = self._calls.enter(self, self._metadata)
+        try:
+            refusal = self._calls.enter(self, self._metadata)
+        except OverloadedError as error:
+            await self._refuse(error)
+            raise
         if refusal is not None:
             self._report(refusal[0])
             await self._context.abort(*refusal)
@@ -96,6 +113,11 @@ class Guard:
                     "server_defect", rpc=self._rpc, error=type(error).__name__, trace=trace_of(error)
                 )
             await self._context.abort(code, details, _trailers(error, code, details))
+
+    async def _refuse(self, error: OverloadedError) -> None:
+        code, details = _code(error), str(error)
+        self._report(code)
+        await self._context.abort(code, details, _trailers(error, code, details))
 
     def _report(self, code: grpc.StatusCode) -> None:
         """Tell the observer of the call, and write its line."""

@@ -11,14 +11,15 @@ import grpc
 from reward_server.certificates import server_credentials
 from reward_server.config import ServerConfig, is_loopback, split_address
 from reward_server.errors import ConfigurationError
+from reward_server.guard import MAX_CALLS
 from reward_server.service import MAX_MESSAGE_BYTES
 from reward_server.telemetry import logger
 
 # Up to here an oversized message is read, to be answered with INVALID_ARGUMENT; gRPC itself
 # refuses larger ones with RESOURCE_EXHAUSTED.
 RECEIVE_BYTES = 4 * MAX_MESSAGE_BYTES
-# More are refused with RESOURCE_EXHAUSTED; each may hold a message.
-MAX_CALLS = 1_024
+# gRPC refuses more before it reads their message, and cannot say when to come back: `guard` does, earlier.
+MOST_CALLS = 2 * MAX_CALLS
 # Clients may ping this often to notice a dead connection; gRPC's default cuts them off.
 MIN_PING_INTERVAL_MS = 10_000
 # A connection that has not begun to speak by then is closed; it holds a file descriptor.
@@ -46,7 +47,7 @@ def listen(config: ServerConfig) -> tuple[grpc.aio.Server, str]:
             f"listen={config.listen!r} can be reached from other machines without TLS: give "
             "--tls.certificate and --tls.key, or listen on 127.0.0.1, or say --insecure if the net is safe"
         )
-    server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
+    server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=MOST_CALLS)
     try:
         if credentials is None:
             port = server.add_insecure_port(config.listen)

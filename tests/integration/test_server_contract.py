@@ -8,6 +8,7 @@ from google.rpc import error_details_pb2
 from reward.v1 import reward_pb2 as pb
 
 from reward_server.config import QueueConfig
+from reward_server.guard import MAX_CALLS
 from reward_server.service import MAX_MESSAGE_BYTES, MAX_SAMPLES, SERVICE
 from tests.fake_rewards import Held, Inline, completion
 from tests.served import WAIT_S, details, sample, served, words
@@ -165,6 +166,30 @@ async def test_a_full_queue_answers_at_once_with_resource_exhausted_and_retry_in
     assert details(refused.value).details[0].Unpack(retry_info)
     assert retry_info.retry_delay.ToMilliseconds() > 0
     assert words(cheap) == ["CORRECT"]
+
+
+async def test_one_call_too_many_is_refused_at_once_with_retry_info_and_the_others_go_on() -> None:
+    held = Held()
+    async with served(held) as server:
+        calls: list[asyncio.Task[list[pb.Outcome]]] = []
+        while len(calls) < MAX_CALLS:
+            assert (
+                await server.health() == "SERVING"
+            )  # it has met the calls before; gRPC cancels some of a burst
+            calls += [asyncio.create_task(server.score(sample("s", "held"))) for _ in range(MAX_CALLS // 8)]
+        calls.append(asyncio.create_task(server.score(sample("s", "held"))))
+        done, going_on = await asyncio.wait(calls, timeout=WAIT_S, return_when=asyncio.FIRST_COMPLETED)
+        held.release.set()
+        outcomes = [outcome for call in going_on for outcome in await call]
+
+    (refused,) = (call.exception() for call in done)
+    assert isinstance(refused, grpc.aio.AioRpcError)
+    assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert f"{MAX_CALLS} calls are being answered" in (refused.details() or "")
+    retry_info = error_details_pb2.RetryInfo()
+    assert details(refused).details[0].Unpack(retry_info)
+    assert retry_info.retry_delay.ToMilliseconds() > 0
+    assert words(outcomes) == ["CORRECT"] * MAX_CALLS
 
 
 async def test_equal_samples_of_two_calls_are_graded_once() -> None:

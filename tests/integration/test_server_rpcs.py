@@ -4,6 +4,7 @@ import asyncio
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from reward.v1 import reward_pb2 as pb
 
@@ -130,6 +131,35 @@ async def test_health_is_served_and_says_not_serving_while_draining() -> None:
             probe = group.create_task(_probe_while_draining(server, held))
         assert probe.result() == ("NOT_SERVING", grpc.StatusCode.UNAVAILABLE)
         assert words(await call) == ["CORRECT"]
+
+
+async def test_whoever_watches_the_health_is_told_when_the_server_drains() -> None:
+    held = Held()
+    seen: list[str] = []
+
+    async def watch(server: Served) -> None:
+        rpc = server.channel.unary_stream(
+            "/grpc.health.v1.Health/Watch",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+        async for answer in rpc(health_pb2.HealthCheckRequest(service=SERVICE), timeout=WAIT_S):
+            seen.append(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
+            if len(seen) == 2:
+                held.release.set()  # it drains until then
+                return
+
+    async with asyncio.TaskGroup() as group:
+        async with served(held) as server:
+            call = group.create_task(server.score(sample("a", "held")))
+            watching = group.create_task(watch(server))
+            await held.begun.wait()
+            while not seen:
+                await asyncio.sleep(0.01)
+        await watching
+        assert words(await call) == ["CORRECT"]
+
+    assert seen == ["SERVING", "NOT_SERVING"]
 
 
 async def _probe_while_draining(server: Served, held: Held) -> tuple[str, grpc.StatusCode]:
