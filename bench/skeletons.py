@@ -27,7 +27,7 @@ def main() -> None:
     options = parser.parse_args()
     counts: Counter[int] = Counter()
     for text in (file.read_text("utf-8", "replace") for file in options.files):
-        counts.update(trigrams(skeleton_of(tokens_of(text))))
+        counts.update(trigrams(skeleton_of(tokens_of(text, most=None))))
     known = sorted(run for run, times in counts.items() if times >= _LEAST_OFTEN)
     table = pack(known)
     options.out.write_bytes(table)

@@ -43,15 +43,17 @@ _WITHOUT_FUNCTION = bytes((CONTENT, STOP))
 _STOP = bytes((STOP,))
 _STOPS_IN_A_ROW = re.compile(_STOP + b"+")
 BASE = 256
+# A text of the most words that are measured has fewer; letters cut apart by accents may have more.
+_MOST_TOKENS = 6_000
 # Of eight words, long enough that honest texts hardly ever repeat a skeleton.
 _TEMPLATE = 8
 # Three ideas of one form are parallel; thirty are poured from a mould.
 _FEWEST_TEMPLATES = 24
 
 
-def tokens_of(text: str) -> list[str]:
-    """Return the words, stops and ends of lines of a text; a contraction counts as its first word."""
-    tokens = _TOKEN.findall(text.casefold().replace("\u2019", "'"))
+def tokens_of(text: str, most: int | None = _MOST_TOKENS) -> list[str]:
+    """Return the first words, stops and ends of lines of a text; a contraction counts as its first word."""
+    tokens = _TOKEN.findall(text.casefold().replace("\u2019", "'"))[:most]
     return [_uncontracted(token) for token in tokens] if "'" in text or "\u2019" in text else tokens
 
 

@@ -114,6 +114,11 @@ def test_contractions_and_curly_quotes_leave_the_skeleton_as_it_is() -> None:
     assert skeleton("She didn\u2019t see the owner\u2019s at the door.") == plain
 
 
+def test_letters_that_fold_to_letters_and_accents_are_not_counted_without_end() -> None:
+    assert len(words("\u0130" * 19_000)) == 1
+    assert len(tokens_of("\u0130" * 19_000)) == 6_000
+
+
 def test_sentences_from_one_mould_repeat_their_skeleton_and_prose_does_not() -> None:
     nouns = [
         "river",
