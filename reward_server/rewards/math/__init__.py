@@ -10,7 +10,8 @@
                          values of expressions, and what they may cost
     shapes, names_of_values, matrices, compare, disproof
                          lists, sets, intervals, relations, part by part
-    reading, judge       the layers in order
+    reading, expected, judge
+                         the layers in order
     symbolic, sympy_trees  in a worker: what is left, with computer algebra
     reward               verdicts and explanations
 

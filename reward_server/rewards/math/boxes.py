@@ -58,7 +58,7 @@ def in_box(text: str) -> str:
     is_list = len({canonical(box) for box in boxes}) > 1
     if is_list and not all(map(_BETWEEN.fullmatch, between)):
         raise SeveralAnswersError(f"{len(boxes)} different boxes")
-    said = [sentence, after] if is_list else [sentence, *between, after]
+    said = [sentence, after, *(words for words in between if not _BETWEEN.fullmatch(words))]
     if any(map(_CANCELS.search, said)) or _CANCELS_FROM_AFAR.search(first) or any(map(str.isdigit, after)):
         raise SeveralAnswersError("the words around the box take it back")
     answer = ", ".join(boxes) if is_list else boxes[-1]

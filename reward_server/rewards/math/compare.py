@@ -189,7 +189,8 @@ def _compare_unordered(sampler: Sampler, gold: Collection, answer: Collection) -
 
 
 def _without_repeats(sampler: Sampler, collection: Collection) -> list[Node]:
-    if collection.kind is Kind.LIST:
+    solutions = all(isinstance(item, Collection) for item in collection.items)
+    if collection.kind is Kind.LIST and not solutions:
         return list(collection.items)
     kept: list[Node] = []
     for item in collection.items:

@@ -26,7 +26,7 @@ from reward_server.rewards.math.tree import (
 _NEAR_AN_END = (Fraction(1, 97), Fraction(1, 3), Fraction(3))
 _MOST_ENDS = 8
 # Which signs of `left - right` an operator allows.
-_HOLDS = {"<": (-1,), "<=": (-1, 0), ">": (1,), ">=": (0, 1), "!=": (-1, 1)}
+_HOLDS = {"=": (0,), "<": (-1,), "<=": (-1, 0), ">": (1,), ">=": (0, 1), "!=": (-1, 1)}
 
 
 def sets_differ(sampler: Sampler, gold: Node, answer: Node) -> bool:

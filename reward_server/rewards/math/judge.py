@@ -14,21 +14,18 @@ from fractions import Fraction
 
 from reward_server.rewards.math import prose
 from reward_server.rewards.math.boxes import canonical
-from reward_server.rewards.math.clock import CLOCK, as_written, read_hour
 from reward_server.rewards.math.commas import in_english
 from reward_server.rewards.math.compare import check_values, compare
+from reward_server.rewards.math.expected import read_as
 from reward_server.rewards.math.matrices import worked_out
 from reward_server.rewards.math.meter import OverBudgetError
-from reward_server.rewards.math.numbers import Measured, read_number, read_thousands
-from reward_server.rewards.math.phrases import read_phrase
+from reward_server.rewards.math.numbers import Measured
 from reward_server.rewards.math.reading import bare, read, scaled
 from reward_server.rewards.math.sampled import Match, Sampler
 from reward_server.rewards.math.tokens import MAX_DIGITS
 from reward_server.rewards.math.tree import (
     Apply,
-    Collection,
     HostileAnswerError,
-    Kind,
     NoAnswerError,
     Node,
     Number,
@@ -176,7 +173,7 @@ def _judge_integer(gold: Gold, text: str) -> Judged | None:
 
 def _judge_values(sampler: Sampler, gold: Gold, node: Node, text: str) -> Judged | Undecided:
     # A gold with a symbol could mean that k.
-    measured = _read_as(node, gold.unit, text) or read(text)
+    measured = read_as(node, gold.unit, text) or read(text)
     plain = isinstance(node, Number) and isinstance(measured.node, Number)
     layer = Layer.NUMBERS if plain else Layer.VALUES
     pairs = _in_one_unit(node, gold.unit, measured)
@@ -194,23 +191,6 @@ def _judge_values(sampler: Sampler, gold: Gold, node: Node, text: str) -> Judged
         if match is Match.UNKNOWN:
             unsure = Undecided(gold=left, answer=right, text=text)
     return unsure or Judged(correct=False, layer=layer, answer=text, note=_why_not(node, measured.node))
-
-
-def _read_as(node: Node, unit: Unit | None, text: str) -> Measured | None:
-    """Read what means something else where another kind of answer is asked for; None if nothing does."""
-    if unit == CLOCK:
-        return read_hour(text, node)
-    if isinstance(node, Collection) and node.kind is Kind.RATIO and text[-1:] in "mM.}":
-        return read(as_written(text, node.items[0]))
-    if isinstance(node, Number) and (found := read_thousands(text) or _read_foreign(node, text)):
-        return found
-    return read_phrase(text) if isinstance(node, Number | Apply) and " " in text else None
-
-
-def _read_foreign(wanted: Number, text: str) -> Measured | None:
-    foreign = wanted.value.denominator != 1 and ("," in text or "'" in text)
-    english = in_english(text) if foreign else None
-    return None if english is None else read_number(english)
 
 
 def _why_not(gold: Node, answer: Node) -> str:

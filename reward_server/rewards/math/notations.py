@@ -9,6 +9,8 @@ import re
 _BEFORE_THOUSANDS = re.compile(r",\s?\\!\s?(?=\d{3}(?!\d))")
 # Also before a letter, as in `\\quadx`.
 _WIDE_SPACE = re.compile(r"\\q?quad")
+# Over the first and the last digit of a period, or over its only one.
+_DOTTED = re.compile(r"(?<=[\d.])\\dot\{(\d)\}(?:(\d{0,40})\\dot\{(\d)\})?", re.ASCII)
 _THIN_SPACE = re.compile(r"(?<=\d)\\,(?=\d{3}(?!\d))")
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _TIMES = re.compile(r"(?<=\d) x (?=\d)")
@@ -51,6 +53,8 @@ def rewritten(text: str) -> str:
     """Return the text in LaTeX that the parser reads."""
     if "\\!" in text:
         text = _BEFORE_THOUSANDS.sub(",", text).replace("\\!", "")
+    if "\\dot{" in text:
+        text = _DOTTED.sub(r"\\overline{\1\2\3}", text)
     if "quad" in text:
         text = _WIDE_SPACE.sub(" ", text)
     text = _THIN_SPACE.sub("", text.replace("{,}", ","))

@@ -161,7 +161,9 @@ class Parser:
             items = [items[0], *(_excluded(items[0], item) for item in items[1:])]
             if all(map(_excludes, items)):
                 return reduce(lambda left, right: Apply("intersection", (left, right)), items)
-        if joints <= BOTH and all(isinstance(item, Relation) and "=" not in item.operators for item in items):
+        relations = [item for item in items if isinstance(item, Relation)]
+        bounds = [item for item in relations if "=" not in item.operators]
+        if joints <= BOTH and bounds and len(relations) == len(items):
             return reduce(lambda left, right: Apply("intersection", (left, right)), items)
         return Collection(Kind.LIST, tuple(items))
 

@@ -63,12 +63,12 @@ def known(equal: bool) -> Match:
 def _stands_for(gold: Node, left: Fraction, answer: Node, right: Fraction) -> bool:
     """Tell whether one is a rounded decimal of the other, which is rational."""
     digits = answer.digits if isinstance(answer, Number) and answer.decimals else 0
-    if isinstance(answer, Number) and digits >= _PRINTED_DIGITS and _is_endless(left):
+    if isinstance(answer, Number) and digits >= _PRINTED_DIGITS and is_endless(left):
         return _is_printed(answer, left)
     if not isinstance(gold, Number) or not gold.decimals:
         return False
     if gold.decimals < ROUNDED_DECIMALS:
-        stands = not digits and gold.digits >= _CUT_DIGITS and _is_endless(right)
+        stands = not digits and gold.digits >= _CUT_DIGITS and is_endless(right)
     else:
         stands = not digits or digits >= SHOWN_DIGITS
     return stands and _shows(left, gold.decimals, right)
@@ -82,7 +82,7 @@ def _is_printed(shown: Number, value: Fraction) -> bool:
     return is_cut or near or _shows(shown.value, shown.decimals, value)
 
 
-def _is_endless(value: Fraction) -> bool:
+def is_endless(value: Fraction) -> bool:
     """Tell whether a fraction has no end as a decimal."""
     below = value.denominator
     if below.bit_length() > _MOST_BITS_BELOW:

@@ -45,7 +45,10 @@ def is_set_of_reals(node: Node) -> bool:
         return node.head in ("union", "intersection", "setminus")
     if isinstance(node, Relation):
         return _is_inequality(node)
-    return isinstance(node, Collection) and node.kind is Kind.LIST and all(map(_is_inequality, node.items))
+    if not isinstance(node, Collection) or node.kind is not Kind.LIST:
+        return False
+    bounds = [item for item in node.items if _is_inequality(item)]
+    return bool(bounds) and all(_is_inequality(item) or is_equation(item) for item in node.items)
 
 
 def _is_inequality(node: Node) -> bool:
@@ -61,6 +64,8 @@ def intervals(node: Node) -> tuple[Interval, ...] | None:
             return (Interval(MINUS_INFINITY, INFINITY, low_closed=False, high_closed=False),)
         case Collection(kind=Kind.TUPLE, items=(low, high)):
             return (Interval(low, high, low_closed=False, high_closed=False),)
+        case Collection(kind=Kind.SET, items=points):
+            return tuple(Interval(each, each, low_closed=True, high_closed=True) for each in points)
         case Apply(head="union", args=parts) | Collection(kind=Kind.LIST, items=parts):
             found = [intervals(part) for part in parts]
             return None if None in found else tuple(each for group in found if group for each in group)
@@ -108,6 +113,8 @@ def _one_sided(operator: str, bound: Node) -> tuple[Interval, ...] | None:
             return (above,)
         case "!=":
             return (below, above)
+        case "=":
+            return (Interval(bound, bound, low_closed=True, high_closed=True),)
         case _:
             return None
 
@@ -118,12 +125,28 @@ def expanded(node: Node) -> Node:
     Raises:
         StrangeAnswerError: more than one plus-minus in a value.
     """
+    if isinstance(node, Apply) and node.head == "union":
+        node = _finite_union(node)
     if isinstance(node, Collection) and node.kind in (Kind.LIST, Kind.SET):
         return Collection(node.kind, tuple(each for item in node.items for each in _variants(item)))
     variants = _variants(node)
     if len(variants) > 1 and isinstance(node, Relation) and node.operators == ("!=",):
         return Apply("intersection", variants)
     return node if len(variants) == 1 else Collection(Kind.LIST, variants)
+
+
+def _finite_union(node: Apply) -> Node:
+    """Return `{1} \\cup {2, 3}` as one set, and any other union as it is."""
+    parts = [
+        _finite_union(part) if isinstance(part, Apply) and part.head == "union" else part
+        for part in node.args
+    ]
+    sets = [part.items for part in parts if isinstance(part, Collection) and part.kind is Kind.SET]
+    return (
+        node
+        if len(sets) < len(parts)
+        else Collection(Kind.SET, tuple(item for items in sets for item in items))
+    )
 
 
 def _variants(node: Node) -> tuple[Node, ...]:

@@ -55,7 +55,7 @@ within range unsure uncertain unclear unknown doubtful doubt invalid untrue inst
 although though wait actually hmm whatever anything nothing everything anyone any some
 either between plus minus times x something else never less fewer greater least most up about around
 approximately roughly january february march april may june july august september october november
-december unless any except without divided over point dozen sqrt pi
+december repeating recurring unless any except without divided over point dozen sqrt pi
 """
 _FILLERS = frozenset(_FILLER_WORDS.split())
 _FORBIDDEN = frozenset(_FORBIDDEN_WORDS.split()) | NUMBER_WORDS

@@ -44,7 +44,7 @@ async def test_every_fresh_row_gets_its_verdict() -> None:
     ("table", "refused"),
     [
         ("math_held_out.jsonl", 5),
-        ("math_second_look.jsonl", 3),
+        ("math_second_look.jsonl", 2),
         ("math_third_look.jsonl", 3),
         ("math_fourth_look.jsonl", 1),
         ("math_fifth_look.jsonl", 1),
