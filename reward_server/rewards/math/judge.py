@@ -14,6 +14,7 @@ from fractions import Fraction
 
 from reward_server.rewards.math import prose
 from reward_server.rewards.math.boxes import canonical
+from reward_server.rewards.math.clock import CLOCK
 from reward_server.rewards.math.commas import in_english
 from reward_server.rewards.math.compare import check_values, compare
 from reward_server.rewards.math.expected import read_as
@@ -104,8 +105,8 @@ def read_gold(sampler: Sampler, text: str) -> Gold:
     with contextlib.suppress(OverBudgetError):
         check_values(sampler, node)
     integer: int | None = None
-    # A percentage has two values: 100% is 1.
-    if isinstance(node, Number) and node.value.denominator == 1 and measured.unit != PERCENT:
+    # A percentage has two values: 100% is 1. A time of day is no number.
+    if isinstance(node, Number) and node.value.denominator == 1 and measured.unit not in (PERCENT, CLOCK):
         integer = int(node.value)
     return Gold(
         text=final,
@@ -201,6 +202,9 @@ def _why_not(gold: Node, answer: Node) -> str:
 def _in_one_unit(gold: Node, unit: Unit | None, answer: Measured) -> list[tuple[Node, Node]]:
     """Return the pairs of which one must be equal; none if the units do not go together."""
     left, right = _kind(unit), _kind(answer.unit)
+    # A number is no time of day: 12:30 a.m. is counted as 30 minutes.
+    if left != right and CLOCK in (left, right):
+        return []
     if left is None or right is None:
         pairs = [(gold, answer.node)]
         if PERCENT in (left, right):
