@@ -38,7 +38,9 @@ class PolicyRecord:
     max_new_tokens: int
 
     def write(self, run_dir: Path) -> None:
-        (run_dir / "policy.json").write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
+        part = run_dir / "policy.json.part"
+        part.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
+        part.replace(run_dir / "policy.json")
 
     def base_dir(self, run_dir: Path) -> Path:
         """Returns the directory of the base model of the run in `run_dir`."""

@@ -171,8 +171,16 @@ def _seconds(axes: Axes, records: Sequence[StepRecord]) -> None:
     # The first step compiles: drawn in full it would flatten all others.
     highest = max((record.step_s for record in records[1:]), default=records[0].step_s)
     axes.set(ylabel="seconds per step", ylim=(0, 1.1 * highest or None))
-    compiled = records[0].step_s > 1.1 * highest
-    _title(axes, f"Time (first step {records[0].step_s:.0f} s)" if compiled else "Time")
+    if records[0].step_s > 1.1 * highest:
+        axes.annotate(
+            f"first step {records[0].step_s:.0f} s: programs are compiled",
+            (0.99, 0.97),
+            xycoords="axes fraction",
+            horizontalalignment="right",
+            verticalalignment="top",
+            fontsize=9,
+        )
+    _title(axes, "Time")
 
 
 def _phase_s(record: StepRecord, phase: str) -> float:

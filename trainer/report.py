@@ -13,16 +13,16 @@ from rich.text import Text
 from evals.results import ALL, DomainResult
 from evals.statistics import Interval, difference
 from trainer.records import SUMMARY_FILE, Summary, to_json
+from trainer.run_directory import RunDirectory
 from trainer.view import duration
 
 _SIGNIFICANT = 0.05
 
 
 def write_summary(run_dir: Path, summary: Summary) -> Path:
-    """Write `summary.json` into the run and return its path."""
-    path = run_dir / SUMMARY_FILE
-    path.write_text(to_json(summary, indent=2) + "\n", encoding="utf-8")
-    return path
+    """Write `summary.json` into the run, whole or not at all: it says that the run is finished."""
+    RunDirectory(run_dir).write_text(SUMMARY_FILE, to_json(summary, indent=2) + "\n")
+    return run_dir / SUMMARY_FILE
 
 
 def print_summary(summary: Summary, *, console: Console | None = None) -> None:

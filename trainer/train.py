@@ -215,13 +215,12 @@ def _grpo(setup: _Setup, data: _Data, models: Models, telling: Telling, evaluato
             show=telling.evaluation,
         )
 
-        def on_step(result: StepResult) -> None:
-            recorder.on_step(result)
+        def between(step: int) -> None:
             with setup.phases.aside("evaluate while training"):
-                curve.after(result.step)
+                curve.after(step)
             recorder.skip()
 
-        learner = _learner(setup, data, models, on_step)
+        learner = _learner(setup, data, models, recorder.on_step, between)
         resumed_from = learner.step
         _check_restored(learner, setup, data)
         telling.again(resumed_from)
@@ -237,7 +236,13 @@ def _grpo(setup: _Setup, data: _Data, models: Models, telling: Telling, evaluato
     return resumed_from
 
 
-def _learner(setup: _Setup, data: _Data, models: Models, on_step: Callable[[StepResult], None]) -> Learner:
+def _learner(
+    setup: _Setup,
+    data: _Data,
+    models: Models,
+    on_step: Callable[[StepResult], None],
+    between: Callable[[int], None],
+) -> Learner:
     config, run = setup.config, setup.run
     shares = {share.domain: share.rows / len(data.mixture) for share in data.mixture.report()}
     grading = Grading(setup.scorer, timeout_s=config.rewards.timeout_s, overlap=config.rewards.overlap)
@@ -254,6 +259,7 @@ def _learner(setup: _Setup, data: _Data, models: Models, on_step: Callable[[Step
         checkpoints=run.checkpoints,
         about=checkpoint_record(config, setup.template, data.probed),
         on_step=on_step,
+        between=between,
     )
 
 

@@ -105,6 +105,7 @@ def build_learner(
     checkpoints: Path,
     about: Mapping[str, Any],
     on_step: Callable[[StepResult], None],
+    between: Callable[[int], None] = lambda step: None,
 ) -> Learner:
     """Wires model, rollout, experience and optimizer; restores the newest checkpoint if there is one.
 
@@ -127,6 +128,8 @@ def build_learner(
         length=config.model.max_new_tokens,
         about=about,
         on_step=on_step,
+        between=between,
+        checkpoint_every=config.checkpoint_every,
     )
 
 
@@ -148,8 +151,9 @@ def _cluster_config(
             mini_batch_size=options.prompts,
             train_micro_batch_size=micro,
             checkpoint_root_directory=str(checkpoints.absolute()),
+            # The learner saves, behind whole steps.
             checkpointing_options=ocp.CheckpointManagerOptions(
-                save_interval_steps=config.checkpoint_every * options.iterations, max_to_keep=2
+                should_save_fn=lambda update, latest: False, max_to_keep=2
             ),
             pbar_description=None,
         ),

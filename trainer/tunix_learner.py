@@ -7,11 +7,12 @@ Tunix's own loop asks for the rewards of a whole batch and waits. Here a step is
     for each micro-batch: wait for its groups, advantages trainer.groups
                           gradient of the loss            Tunix
     the update, and again for `grpo.iterations`           Tunix, Optax
-    report, and perhaps a checkpoint                      trainer.steps, Tunix, Orbax
+    report, then perhaps a checkpoint                     trainer.steps, Tunix, Orbax
 
 What else is changed against Tunix's defaults, and why:
     old log-probabilities   by the trainer's model, with the temperature; Tunix's sampler ignores it.
-    checkpoints             the last one too carries the position in the data; Tunix's has no metadata.
+    checkpoints             when a step was reported, so that no step of a checkpoint lacks its record;
+                            the last one too carries the position in the data, where Tunix's has none.
     reports                 when a step is done, where Tunix reports one step late.
 """
 
@@ -105,7 +106,10 @@ class Learner(grpo_learner.GRPOLearner):
         length: int,
         about: Mapping[str, Any],
         on_step: Callable[[StepResult], None],
+        between: Callable[[int], None],
+        checkpoint_every: int,
     ) -> None:
+        """Calls `on_step` with every step, and `between` with its number when its checkpoint was begun."""
         super().__init__(rl_cluster=rl_cluster, algo_config=algo_config, reward_fns=_not_asked)
         self._updates = Updates(rl_cluster.actor_trainer, metadata=self._metadata)
         self._options = options
@@ -115,6 +119,8 @@ class Learner(grpo_learner.GRPOLearner):
         self._length = length
         self._about = about
         self._on_step = on_step
+        self._between = between
+        self._checkpoint_every = checkpoint_every
         self._ahead: _Prepared | None = None
         self._data_state = self._updates.restored.get("data")
         if self._data_state is not None:
@@ -141,6 +147,9 @@ class Learner(grpo_learner.GRPOLearner):
         """
         while self.step < self._steps:
             self._step()
+            if self.step % self._checkpoint_every == 0:
+                self.save()
+            self._between(self.step)
             if stopping() and self.step < self._steps:
                 raise StopRequestedError
         self.save()
@@ -257,13 +266,12 @@ class Learner(grpo_learner.GRPOLearner):
         """Reads the numbers of the update that was just made.
 
         Raises:
-            NotFiniteError: one of them is not finite; a checkpoint of the update is deleted.
+            NotFiniteError: one of them is not finite.
         """
         said = self._updates.said()
         for name, value in said.items():
             if not np.isfinite(value):
                 step = -(-self._updates.done // self._options.iterations)
-                self._updates.forget_checkpoint()
                 raise NotFiniteError(
                     f"step {step}: {name} is {value}: lower grpo.learning_rate, or look at the step's rewards"
                 )
@@ -275,7 +283,7 @@ class Learner(grpo_learner.GRPOLearner):
 
     def _metadata(self) -> dict[str, Any]:
         """Says what a checkpoint holds beside weights and optimizer; the random keys follow from the step."""
-        return {"global_step": self.step + 1, "role": "actor", "data": self._data_state, **self._about}
+        return {"global_step": self.step, "role": "actor", "data": self._data_state, **self._about}
 
 
 def _not_asked(**_: Any) -> list[float]:

@@ -25,7 +25,6 @@ class Updates:
         self._trainer = trainer
         self._metadata = metadata
         trainer.with_rl_metrics_to_log(dict.fromkeys(_SAID, np.mean))
-        trainer.custom_checkpoint_metadata_fn = metadata
 
     @property
     def done(self) -> int:
@@ -69,13 +68,6 @@ class Updates:
     def close(self) -> None:
         """Waits for the checkpoints that are being written."""
         self._trainer.checkpoint_manager.close()
-
-    def forget_checkpoint(self) -> None:
-        """Deletes the checkpoint of the last update, if there is one, so that a resume starts before it."""
-        manager = self._trainer.checkpoint_manager._checkpoint_manager
-        if manager is not None and manager.latest_step() == self.done:
-            manager.wait_until_finished()
-            manager.delete(self.done)
 
     def discard_gradients(self) -> None:
         """Forgets the micro-batches of an unfinished update, so that the state is that of the last one."""

@@ -17,7 +17,7 @@ PAGE = (ROOT / "docs" / "other-trainers.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=["trl", "verl", "another"])
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=["trl", "verl", "maxtext", "another"])
 def test_what_a_snippet_imports_of_ours_exists(snippet: str) -> None:
     imports = [node for node in ast.walk(ast.parse(snippet)) if isinstance(node, ast.ImportFrom)]
     ours = [node for node in imports if node.module and node.module.startswith("reward_client")]

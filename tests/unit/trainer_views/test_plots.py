@@ -5,6 +5,8 @@ import math
 from pathlib import Path
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from tests.unit.trainer_views.synthetic_runs import step_records, summary
 from trainer.plots import before_after_figure, training_figure, write
@@ -62,10 +64,25 @@ def test_a_slow_first_step_is_told_and_does_not_flatten_the_others() -> None:
     records = step_records(10)
     records[0] = dataclasses.replace(records[0], step_s=300.0)
 
-    axes = training_figure(records).axes[5]
+    figure = training_figure(records)
 
-    assert axes.get_title(loc="left") == "Time (first step 300 s)"
+    axes = figure.axes[5]
+    assert [text.get_text() for text in axes.texts] == ["first step 300 s: programs are compiled"]
     assert axes.get_ylim()[1] < 10
+
+
+def test_no_title_runs_into_its_legend() -> None:
+    phases = {"sample": 0.5, "reference": 0.3, "rewards": 0.1, "update": 1.0}
+    records = [dataclasses.replace(record, seconds=phases) for record in step_records(10)]
+    records[0] = dataclasses.replace(records[0], step_s=300.0)
+    figure = training_figure(records)
+    FigureCanvasAgg(figure).draw()
+
+    for axes in figure.axes:
+        legend = axes.get_legend()
+        if legend is not None:
+            (title,) = (text for text in axes.findobj(Text) if text.get_text() == axes.get_title(loc="left"))
+            assert not title.get_window_extent().overlaps(legend.get_window_extent()), title.get_text()
 
 
 def test_a_domain_graded_on_one_side_only_has_no_bars() -> None:
