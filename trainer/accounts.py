@@ -46,6 +46,15 @@ def run_record(
     }
 
 
+def row_record(rows: Rows) -> Mapping[str, object]:
+    """Names the rows of a run by id: held out, left out because they repeat one of those, trained on."""
+    return {
+        "held_out": [example.example_id for example in rows.held_out],
+        "like_a_held_out_prompt": list(rows.repeats),
+        "train": [example.example_id for example in rows.train],
+    }
+
+
 def checkpoint_record(config: TrainConfig, template: PromptTemplate, probed: Probed) -> Mapping[str, object]:
     """Says with what a checkpoint was made, so that it can be read without its run."""
     return {

@@ -7,7 +7,7 @@ a held-out row, are dropped and counted. Every choice is a function of the confi
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from tasks.api import Domain, Example, Split
@@ -22,12 +22,17 @@ from trainer.config import ConfigurationError, TrainConfig
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rows:
-    """Examples of one run before mixing. `dropped` counts rows by why they were left out."""
+    """Examples of one run before mixing.
+
+    `dropped` counts rows by why they were left out; `repeats` are the ids of training rows that
+    repeat a held-out one.
+    """
 
     train: tuple[Example, ...]
     held_out: tuple[Example, ...]
     dropped: Mapping[str, int]
     skipped: Mapping[str, str]
+    repeats: tuple[str, ...] = ()
 
 
 def load_rows(config: TrainConfig) -> Loaded:
@@ -66,6 +71,7 @@ def choose_rows(loaded: Loaded, config: TrainConfig, *, fits: Callable[[Example]
             "unusable": len(loaded.excluded),
         },
         skipped=loaded.skipped,
+        repeats=tuple(example.example_id for example in screened.dropped),
     )
 
 
@@ -83,11 +89,10 @@ def demonstrated(example: Example) -> str:
 
 def without_domain(rows: Rows, domain: Domain) -> Rows:
     """Leaves one domain out of both sides."""
-    return Rows(
+    return replace(
+        rows,
         train=tuple(example for example in rows.train if example.domain is not domain),
         held_out=tuple(example for example in rows.held_out if example.domain is not domain),
-        dropped=rows.dropped,
-        skipped=rows.skipped,
     )
 
 

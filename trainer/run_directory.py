@@ -1,6 +1,7 @@
 """The files of a run, and which run goes on.
 
 config.yaml  run.json      what was asked for; versions, seeds, data, reward versions
+rows.json                  ids of the rows trained on, held out, and left out as their repeats
 metrics.jsonl              one StepRecord a step
 completions.jsonl          a few completions with their outcomes, a RolloutRecord each
 rollouts/                  all completions as Parquet, a file a step

@@ -19,7 +19,7 @@ from policy.tokenizer import Tokenizer
 from reward_client.api import RewardClientError
 from tasks.mixing import Mixture
 from tasks.prompts import PromptTemplate
-from trainer.accounts import checkpoint_record, run_record, summarise
+from trainer.accounts import checkpoint_record, row_record, run_record, summarise
 from trainer.base import fits, prepare_base, prepare_tokenizer, template_of
 from trainer.config import ConfigurationError, TrainConfig
 from trainer.data import Rows, choose_rows, load_rows, mix, without_domain
@@ -138,6 +138,7 @@ def _prepare_data(setup: _Setup) -> _Data:
             setup.progress.note(f"without the {domain.value} domain: {reason}")
             rows = without_domain(rows, domain)
         mixture = mix(rows, config)
+        setup.run.write_json("rows.json", row_record(rows))
         setup.run.start(config, run_record(config, template, rows, mixture, probed))
         counts = ", ".join(f"{share.domain.value} {share.rows}" for share in mixture.report())
         dropped = ", ".join(f"{count} {why}" for why, count in rows.dropped.items() if count)

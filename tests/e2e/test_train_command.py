@@ -3,12 +3,16 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+
+from reward_client.local import LocalServer
+from tests.unit.trainer.event_files import scalars
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -34,11 +38,21 @@ def steps(run: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
-def signal_after(process: "subprocess.Popen[str]", run: Path, number: int, sign: signal.Signals) -> str:
-    """Send `sign` once `number` steps are written, and return all output."""
+def numbers(step: dict) -> list[object]:
+    """What must not depend on time or interruptions."""
+    names = ("step", "loss", "kl", "grad_norm", "reward", "reward_by_domain", "completion_tokens")
+    return [step[name] for name in names]
+
+
+def wait_for_steps(process: "subprocess.Popen[str]", run: Path, number: int) -> None:
     while len(steps(run)) < number:
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.05)
+
+
+def signal_after(process: "subprocess.Popen[str]", run: Path, number: int, sign: signal.Signals) -> str:
+    """Send `sign` once `number` steps are written, and return all output."""
+    wait_for_steps(process, run, number)
     process.send_signal(sign)
     return process.communicate()[0]
 
@@ -95,8 +109,9 @@ def test_a_run_stopped_and_killed_goes_on_to_the_same_numbers(whole: Path, workp
 
     assert last.returncode == 0, output
     assert "resumed from step" in output
-    numbers = ("step", "loss", "kl", "grad_norm", "reward", "reward_by_domain", "completion_tokens")
-    assert [[s[n] for n in numbers] for s in steps(run)] == [[s[n] for n in numbers] for s in steps(whole)]
+    assert [numbers(step) for step in steps(run)] == [numbers(step) for step in steps(whole)]
+    curves = {name: [step for step, _ in points] for name, points in scalars(run).items()}
+    assert curves["reward/all"] == curves["policy/kl"] == [1, 2, 3, 4, 5, 6]
 
 
 def test_the_command_line_gives_the_greedy_answer_that_the_evaluation_saw(
@@ -115,6 +130,28 @@ def test_the_command_line_gives_the_greedy_answer_that_the_evaluation_saw(
 
     assert result.returncode == 0, result.stderr
     assert result.stdout == seen["completion"] + "\n"
+
+
+def test_a_server_that_dies_and_comes_back_costs_seconds_and_no_number(
+    whole: Path, workplace: Path, tmp_path: Path
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        where = ("--listen", f"127.0.0.1:{free.getsockname()[1]}")
+    run = workplace / "runs" / "restarted"
+    with LocalServer(tmp_path / "first.log", where) as first:
+        process = start(workplace, "--run-dir", "runs/restarted", address=first.address)
+        wait_for_steps(process, run, 2)
+        first.kill()
+        time.sleep(3.0)  # longer than gRPC's own retries
+        with LocalServer(tmp_path / "second.log", where):
+            output = process.communicate()[0]
+
+    assert process.returncode == 0, output
+    assert "waiting for the reward server" in output
+    assert [numbers(step) for step in steps(run)] == [numbers(step) for step in steps(whole)]
+    assert not any(step["failures"] for step in steps(run))
+    assert json.loads((run / "summary.json").read_text())["resumed_from_step"] == 0
 
 
 def test_a_dead_server_is_an_error_with_its_address_and_how_to_go_on(workplace: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from policy.tokenizer import BOS_ID, PAD_ID, Tokenizer, train_tokenizer
 from tasks.api import Domain, Split
 from tasks.prompts import SHORT_SYSTEM, PromptTemplate
+from trainer.accounts import row_record
 from trainer.config import ConfigurationError, TrainConfig, WarmStartOptions, parse
 from trainer.data import choose_rows, demonstrated, load_rows, mix, without_domain
 from trainer.warm_start import NoisyTeacher, encode
@@ -49,6 +50,19 @@ def test_rows_that_do_not_fit_are_dropped_and_counted(config: TrainConfig) -> No
 
     assert rows.dropped["too long"] == sum(e.domain is Domain.CODE for e in loaded.examples)
     assert not any(e.domain is Domain.CODE for e in (*rows.train, *rows.held_out))
+
+
+def test_a_training_row_that_repeats_a_held_out_one_is_left_out_and_named(config: TrainConfig) -> None:
+    loaded = load_rows(config)
+    held_out = choose_rows(loaded, config, fits=lambda e: True).held_out[0]
+    copied = replace(held_out, example_id="copied/train/0", split=Split.TRAIN)
+    rows = choose_rows(replace(loaded, examples=(*loaded.examples, copied)), config, fits=lambda e: True)
+
+    told = row_record(rows)
+    assert told["like_a_held_out_prompt"] == ["copied/train/0"]
+    assert rows.dropped["like a held-out prompt"] == 1
+    assert told["held_out"] == [example.example_id for example in rows.held_out]
+    assert "copied/train/0" not in told["train"]  # type: ignore[operator]
 
 
 def test_when_nothing_fits_the_error_names_the_limits(config: TrainConfig) -> None:
