@@ -120,7 +120,8 @@ def make_models(
 ) -> Models:
     """Makes the same base, adapters and sampler at every call."""
     tokenizer = make_tokenizer(directory)
-    one = make_mesh(fsdp=1, tp=1)
+    # Of this process, also where others share in the training.
+    one = jax.sharding.Mesh(np.array(jax.local_devices()[:1]).reshape(1, 1), ("fsdp", "tp"))
     save_pretrained(
         init_tiny(tiny_config(SHAPE, vocabulary=tokenizer.vocabulary), seed=0, mesh=one), directory / "base"
     )
@@ -144,8 +145,12 @@ def train(
     rollout: jax.sharding.Mesh | None = None,
     dtype: Any = jnp.float32,
     after_step: Callable[[int], None] = lambda step: None,
+    checkpoints: Path | None = None,
 ) -> Ran:
-    """Trains `steps` steps; model, data and keys are the same at every call."""
+    """Trains `steps` steps; model, data and keys are the same at every call.
+
+    Processes that train together need a directory of `checkpoints` in common.
+    """
     config = make_config(steps=steps)
     models = make_models(directory, mesh=mesh, rollout=rollout, dtype=dtype)
     results: list[StepResult] = []
@@ -156,7 +161,7 @@ def train(
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Tunix's and Orbax's own
-        learner = _build(config, models, mesh, directory, on_step)
+        learner = _build(config, models, mesh, checkpoints or directory / "checkpoints", on_step)
         learner.run(stopping=lambda: False)
     return Ran(steps=results, learner=learner, models=models)
 
@@ -165,7 +170,7 @@ def _build(
     config: TrainConfig,
     models: Models,
     mesh: jax.sharding.Mesh,
-    directory: Path,
+    checkpoints: Path,
     on_step: Callable[[StepResult], None],
 ) -> Learner:
     draws: Any = Sums()
@@ -183,7 +188,7 @@ def _build(
             grading=Grading(EvenScorer(), timeout_s=10.0, overlap=False),
         ),
         disco=Disco(mode="off", shares={}),
-        checkpoints=directory / "checkpoints",
+        checkpoints=checkpoints,
         about={},
         on_step=on_step,
     )
