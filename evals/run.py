@@ -39,6 +39,7 @@ from evals.table import comparison_table, flips_table, results_table
 from reward_client.api import Priority, RewardUnavailableError
 from reward_client.client import RewardClient
 from reward_client.local import LocalServer
+from reward_client.security import Security
 from tasks.api import Example, Split
 from tasks.sources import load
 
@@ -204,7 +205,7 @@ def _require_server() -> None:
     """Find out now that no server answers, and not when everything is sampled."""
     if address := os.environ.get("REWARD_ADDRESS"):
         try:
-            with RewardClient(address, priority=Priority.EVALUATION) as client:
+            with _connect(address, Security.from_environment(os.environ)) as client:
                 client.wait_ready(CONNECT_S)
         except RewardUnavailableError as error:
             raise EvaluationError(
@@ -215,10 +216,15 @@ def _require_server() -> None:
 @contextmanager
 def _client(output: Path) -> Generator[RewardClient]:
     with ExitStack() as stack:
-        address = os.environ.get("REWARD_ADDRESS")
-        if not address:
-            address = stack.enter_context(LocalServer(output / "reward_server.log")).address
-        yield stack.enter_context(RewardClient(address, priority=Priority.EVALUATION))
+        if address := os.environ.get("REWARD_ADDRESS"):
+            yield stack.enter_context(_connect(address, Security.from_environment(os.environ)))
+        else:
+            server = stack.enter_context(LocalServer(output / "reward_server.log"))
+            yield stack.enter_context(_connect(server.address, Security()))
+
+
+def _connect(address: str, security: Security) -> RewardClient:
+    return RewardClient(address, priority=Priority.EVALUATION, security=security)
 
 
 def _results(

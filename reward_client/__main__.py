@@ -19,7 +19,7 @@ from reward.v1 import reward_pb2 as pb
 
 from reward_client.api import RewardClientError, RewardRequestError, Sample
 from reward_client.client import RewardClient
-from reward_client.security import Security
+from reward_client.security import Security, read_token
 from reward_client.wire import read_sample
 
 
@@ -27,7 +27,12 @@ def main() -> int:
     """Run one command; returns the exit code."""
     arguments = _parser().parse_args()
     try:
-        security = Security(authority=arguments.authority, token=_token(arguments.token_file))
+        security = Security(
+            authority=arguments.authority,
+            certificate=arguments.certificate,
+            key=arguments.key,
+            token=read_token(arguments.token_file),
+        )
         with RewardClient(arguments.address, security=security) as client:
             match arguments.command:
                 case "list":
@@ -47,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m reward_client", description="Ask a reward server.")
     parser.add_argument("--address", default="127.0.0.1:50051", help="HOST:PORT, several by comma")
     parser.add_argument("--authority", type=Path, help="who signs the server's certificate (PEM): with TLS")
+    parser.add_argument("--certificate", type=Path, help="this client's own certificate (PEM), with --key")
+    parser.add_argument("--key", type=Path, help="the key of that certificate (PEM)")
     parser.add_argument("--token-file", type=Path, help="file that holds the server's bearer token")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="the server's rewards, one JSON object a line")
@@ -54,13 +61,6 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("file", type=Path, help="a reward.v1.Sample in JSON on each line")
     score.add_argument("--timeout-s", type=float, default=300.0, help="seconds for all of them")
     return parser
-
-
-def _token(file: Path | None) -> str:
-    try:
-        return "" if file is None else file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise RewardRequestError(f"{str(file)!r} cannot be read: {error.strerror}") from error
 
 
 def _read(file: Path) -> Iterator[Sample]:

@@ -1,5 +1,6 @@
 """What protects the channel on this side: TLS, a certificate of one's own, a bearer token."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,28 @@ class Security:
     key: Path | None = None
     token: str = ""
 
+    @staticmethod
+    def from_environment(environment: Mapping[str, str]) -> "Security":
+        """Read what stands beside REWARD_ADDRESS; each is the path of a file, and none is needed.
+
+        REWARD_AUTHORITY    who signs the server's certificate: with TLS
+        REWARD_CERTIFICATE  this client's own, with REWARD_KEY
+        REWARD_TOKEN_FILE   holds the server's bearer token
+
+        Raises:
+            RewardRequestError: the file of the token cannot be read.
+        """
+
+        def file(name: str) -> Path | None:
+            return Path(environment[name]) if environment.get(name) else None
+
+        return Security(
+            authority=file("REWARD_AUTHORITY"),
+            certificate=file("REWARD_CERTIFICATE"),
+            key=file("REWARD_KEY"),
+            token=read_token(file("REWARD_TOKEN_FILE")),
+        )
+
     def credentials(self) -> grpc.ChannelCredentials | None:
         """Return what a secure channel needs, or None for a plain one.
 
@@ -38,6 +61,18 @@ class Security:
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Return what every call carries."""
         return (("authorization", f"Bearer {self.token}"),) if self.token else ()
+
+
+def read_token(file: Path | None) -> str:
+    """Return the token that a file holds; none without a file.
+
+    Raises:
+        RewardRequestError: it cannot be read.
+    """
+    try:
+        return (_read(file) or b"").decode().strip()
+    except UnicodeDecodeError as error:
+        raise RewardRequestError(f"{str(file)!r} holds no token: {error}") from error
 
 
 def _read(file: Path | None) -> bytes | None:

@@ -19,6 +19,7 @@ import tyro
 from reward_client.api import RewardClientError
 from reward_client.client import RewardClient
 from reward_client.local import LocalServer
+from reward_client.security import Security
 from tasks.api import Split
 from tasks.check import check, table
 from tasks.datasets import DATASETS, DEFAULT_DATASETS
@@ -42,7 +43,7 @@ def check_command(
         address: HOST:PORT of a running server; REWARD_ADDRESS, or else one is started and stopped.
     """
     loaded = _load(data_dir, datasets, *Split)
-    with _server(address) as where, RewardClient(where) as client:
+    with _server(address) as (where, security), RewardClient(where, security=security) as client:
         client.wait_ready(_READY_S)
         checks = check(client, loaded.examples)
     _say(table(checks))
@@ -102,16 +103,16 @@ def _load(data_dir: Path | None, datasets: Collection[str], *splits: Split) -> L
 
 
 @contextmanager
-def _server(address: str | None) -> Generator[str]:
+def _server(address: str | None) -> Generator[tuple[str, Security]]:
     given = address or os.environ.get("REWARD_ADDRESS")
     if given:
-        yield given
+        yield given, Security.from_environment(os.environ)
         return
     with (
         tempfile.TemporaryDirectory(prefix="tasks-check-") as directory,
         LocalServer(Path(directory) / "server.log") as server,
     ):
-        yield server.address
+        yield server.address, Security()
 
 
 def _say(line: str) -> None:

@@ -3,8 +3,9 @@
     python -m trainer --config tiny
     python -m trainer --config gemma3_1b --data-dir DIR
 
-Rewards come from REWARD_ADDRESS (HOST:PORT, several with commas); without it a reward
-server is started for the run and stopped with it. Exit status: 0 done, 1 failed with the
+Rewards come from REWARD_ADDRESS (HOST:PORT, several with commas; what protects the channel
+is in `reward_client.security`); without it a reward server is started for the run and
+stopped with it. Exit status: 0 done, 1 failed with the
 reason on the last line, 2 wrong configuration, 130 stopped and resumable.
 """
 
@@ -18,6 +19,7 @@ from pathlib import Path
 from reward_client.client import RewardClient
 from reward_client.local import LocalServer
 from reward_client.retries import Retry
+from reward_client.security import Security
 from trainer import huge_pages
 from trainer.config import ConfigurationError, TrainConfig, parse
 from trainer.progress import Progress
@@ -54,7 +56,7 @@ def _train(config: TrainConfig, run: RunDirectory) -> None:
     environment.prepare(cache=RUNS / ".cache" / "xla")
     with Progress() as progress:
         progress.note(f"run: {run.path}")
-        with _scorer(run, progress) as scorer:
+        with open_scorer(run, progress) as scorer:
             summary = train(config, run=run, scorer=scorer, progress=progress)
     plots.write(run.path)
     report.print_summary(summary)
@@ -62,7 +64,13 @@ def _train(config: TrainConfig, run: RunDirectory) -> None:
 
 
 @contextlib.contextmanager
-def _scorer(run: RunDirectory, progress: Progress) -> Iterator[RewardClient]:
+def open_scorer(run: RunDirectory, progress: Progress) -> Iterator[RewardClient]:
+    """Connects to the reward server of the environment, or starts one.
+
+    Raises:
+        reward_client.api.RewardClientError: it does not start, or a file of its security cannot be read.
+    """
+
     def tell(retry: Retry) -> None:
         progress.note(
             f"waiting for the reward server, attempt {retry.attempt}: {retry.reason} "
@@ -71,11 +79,12 @@ def _scorer(run: RunDirectory, progress: Progress) -> Iterator[RewardClient]:
 
     with contextlib.ExitStack() as stack:
         address = os.environ.get("REWARD_ADDRESS", "")
+        security = Security.from_environment(os.environ) if address else Security()
         if not address:
             log = run.path / "reward_server.log"
             progress.note(f"starting a reward server (REWARD_ADDRESS is not set); its log is {log}")
             address = stack.enter_context(LocalServer(log)).address
-        yield stack.enter_context(RewardClient(address, on_retry=tell))
+        yield stack.enter_context(RewardClient(address, on_retry=tell, security=security))
 
 
 def _how_to_go_on(path: Path) -> str:

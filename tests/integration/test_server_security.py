@@ -1,8 +1,11 @@
 """The channel off loopback: TLS, certificates of clients, bearer tokens."""
 
+import json
+import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,9 @@ from reward_client.client import RewardClient
 from reward_client.local import LocalServer
 from reward_client.security import Security
 from tests.conftest import missing
+from trainer.__main__ import open_scorer
+from trainer.progress import Progress
+from trainer.run_directory import RunDirectory
 
 WAIT_S = 30.0
 
@@ -103,3 +109,83 @@ def test_a_clients_own_certificate_needs_its_key_and_an_authority(tmp_path: Path
         Security(certificate=tmp_path, key=tmp_path).credentials()
     with pytest.raises(RewardRequestError, match="cannot be read"):
         Security(authority=tmp_path / "absent.pem").credentials()
+
+
+@pytest.fixture(scope="module")
+def guarded(pki: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of a caller whom a server lets in that asks for all that a server can ask for."""
+    directory = tmp_path_factory.mktemp("guarded")
+    token = directory / "token"
+    token.write_text("secret\n")
+    flags = server_flags(pki, "--tls.client-ca", str(pki / "authority.pem"), "--token-file", str(token))
+    with LocalServer(directory / "log", flags) as server:
+        yield {
+            "REWARD_ADDRESS": server.address,
+            "REWARD_AUTHORITY": str(pki / "authority.pem"),
+            "REWARD_CERTIFICATE": str(pki / "client.pem"),
+            "REWARD_KEY": str(pki / "client.key"),
+            "REWARD_TOKEN_FILE": str(token),
+        }
+
+
+def test_the_check_of_data_passes_a_guarded_door(guarded: dict[str, str]) -> None:
+    command = (sys.executable, "-m", "tasks", "check", "--datasets", "strategyqa")
+
+    checked = subprocess.run(command, env=os.environ | guarded, capture_output=True, text=True, check=False)
+
+    assert checked.returncode == 0, checked.stderr
+    assert "184         184         0  1.000" in checked.stdout
+
+
+def test_an_evaluation_passes_a_guarded_door(guarded: dict[str, str], tmp_path: Path) -> None:
+    row = {"prompt": "Is it?", "reward": "boolean", "reference": {"value": True}}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    completion = {"example_id": "rows/test/1", "completion": "<reasoning>r</reasoning><answer>yes</answer>"}
+    (tmp_path / "completions.jsonl").write_text(json.dumps(completion) + "\n")
+    command = (sys.executable, "-m", "evals", "run", "--completions", "completions.jsonl")
+
+    evaluated = subprocess.run(
+        (*command, "--suite", "rows=rows.jsonl", "--fail-under", "1"),
+        env=os.environ | guarded,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert evaluated.returncode == 0, evaluated.stderr
+
+
+def test_the_trainer_passes_a_guarded_door(
+    guarded: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in guarded.items():
+        monkeypatch.setenv(name, value)
+
+    with Progress() as progress, open_scorer(RunDirectory(tmp_path, latest=None), progress) as client:
+        assert client.list_rewards(timeout_s=WAIT_S)
+
+
+def test_the_command_line_of_the_client_passes_a_guarded_door(guarded: dict[str, str]) -> None:
+    flags = [
+        *("--address", guarded["REWARD_ADDRESS"], "--authority", guarded["REWARD_AUTHORITY"]),
+        *("--certificate", guarded["REWARD_CERTIFICATE"], "--key", guarded["REWARD_KEY"]),
+        *("--token-file", guarded["REWARD_TOKEN_FILE"]),
+    ]
+
+    ended = subprocess.run((sys.executable, "-m", "reward_client", *flags, "list"), check=False)
+
+    assert ended.returncode == 0
+
+
+def test_a_token_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+
+    with pytest.raises(RewardRequestError, match=r"absent' cannot be read"):
+        Security.from_environment({"REWARD_TOKEN_FILE": str(tmp_path / "absent")})
+    with pytest.raises(RewardRequestError, match="holds no token"):
+        Security.from_environment({"REWARD_TOKEN_FILE": str(tmp_path / "bytes")})
+
+
+def test_an_empty_environment_asks_for_a_plain_channel() -> None:
+    assert Security.from_environment({"REWARD_AUTHORITY": "", "HOME": "/"}) == Security()
