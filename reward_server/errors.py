@@ -83,7 +83,7 @@ class InvalidGradeError(GradingError):
 
 
 class SandboxUnavailableError(GradingError):
-    """No program could be run: engine down, image missing, container lost twice."""
+    """No program could be run: engine down, image missing, containers lost together with the engine."""
 
     kind = FailureKind.SANDBOX
 
