@@ -5,6 +5,7 @@ command line overrides it, so that there is one definition, one check and one er
 for a key wherever it was written.
 """
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -76,15 +77,25 @@ def parse(arguments: Sequence[str]) -> TrainConfig:
             del arguments[index]
             break
     path = _find(chosen)
-    config = tyro.cli(
-        TrainConfig,
-        args=[*_as_arguments(path), *arguments],
-        prog="python -m trainer",
-        description="Trains a policy. `--config tiny|gemma3_1b|FILE` reads a file; the rest overrides it.",
-    )
+    from_file = _as_arguments(path)
+    try:
+        _read(from_file)
+    except SystemExit:
+        sys.stderr.write(f"config: these options are keys of {str(path)!r}\n")
+        raise
+    config = _read([*from_file, *arguments])
     for problem in problems(config):
         raise ConfigurationError(problem)
     return config
+
+
+def _read(arguments: Sequence[str]) -> TrainConfig:
+    return tyro.cli(
+        TrainConfig,
+        args=arguments,
+        prog="python -m trainer",
+        description="Trains a policy. `--config tiny|gemma3_1b|FILE` reads a file; the rest overrides it.",
+    )
 
 
 def problems(config: TrainConfig) -> Iterator[str]:
@@ -122,7 +133,10 @@ def _find(chosen: str) -> Path:
 
 
 def _as_arguments(path: Path) -> list[str]:
-    values = yaml.safe_load(path.read_text())
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"config: {str(path)!r} is no YAML that can be read: {error}") from error
     if not isinstance(values, Mapping):
         raise ConfigurationError(f"config: {str(path)!r} must hold a mapping of keys to values")
     return list(_flatten(values, prefix="--"))

@@ -68,7 +68,18 @@ def test_an_unknown_key_of_a_file_is_an_error_that_suggests_the_nearest(
         parse(["--config", str(path)])
 
     assert stop.value.code == 2
-    assert suggestion in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert suggestion in said
+    assert str(path) in said
+
+
+@pytest.mark.parametrize("content", [b"a: [1\nb: }", b"\xff\xfe"], ids=["no YAML", "no text"])
+def test_a_file_that_cannot_be_read_is_named(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content)
+
+    with pytest.raises(ConfigurationError, match=r"mine\.yaml' is no YAML"):
+        parse(["--config", str(path)])
 
 
 def test_an_unknown_configuration_lists_the_known_ones() -> None:
