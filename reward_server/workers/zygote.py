@@ -109,7 +109,9 @@ class Zygote:
 
     async def _ask(self, message: Mapping[str, object], descriptors: Sequence[int] = ()) -> dict[str, Any]:
         # Shielded: a caller that leaves in the middle must not leave its reply to the next one.
-        return await asyncio.shield(asyncio.ensure_future(self._exchange(message, descriptors)))
+        exchange = asyncio.ensure_future(self._exchange(message, descriptors))
+        exchange.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # it may be alone
+        return await asyncio.shield(exchange)
 
     async def _exchange(self, message: Mapping[str, object], descriptors: Sequence[int]) -> dict[str, Any]:
         async with self._turn:
