@@ -7,6 +7,7 @@
 #   REWARD_ADDRESS=HOST:PORT   a running reward server; unset: one is started and stopped
 #   RUN=DIR                    which run `make eval`, `generate`, `explore`, `export` and `serve-model` read (runs/latest)
 #   METRICS=HOST:PORT          where `make serve-rewards` shows its status page and metrics
+#   JOBS=N                     processes of `make test` (2); integration tests share one, whatever their number
 #   ARGS="..."                 passed on to the command
 
 SHELL := /bin/bash
@@ -17,6 +18,7 @@ ACCELERATOR ?= cpu
 CONFIG ?= $(if $(DATA_DIR),tiny_rows,tiny)
 RUN ?= runs/latest
 METRICS ?= 127.0.0.1:9464
+JOBS ?= 2
 ARGS ?=
 
 VENV := .venv
@@ -127,7 +129,7 @@ check-data: sandbox-image  ## check that reference answers earn full marks throu
 
 .PHONY: test
 test: sandbox-image  ## run every test (ARGS="-k name ...")
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 .PHONY: lint
 lint: setup  ## style, import directions, types

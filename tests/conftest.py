@@ -12,6 +12,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what shares processes, containers or fixtures of a session on one of xdist's workers."""
+    for item in items:
+        suite, *area = item.path.relative_to(ROOT / "tests").parent.parts[:2]
+        item.add_marker(pytest.mark.xdist_group("/".join([suite, *area])))
+
+
 def missing(reason: str) -> None:
     """Skip with the reason, or fail where nothing may be missing."""
     if os.environ.get("CI"):
