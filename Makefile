@@ -129,7 +129,7 @@ check-data: sandbox-image  ## check that reference answers earn full marks throu
 
 .PHONY: test
 test: sandbox-image  ## run every test (ARGS="-k name ...")
-	@$(PY) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	@$(PY) -m pytest -n $(JOBS) --no-loadscope-reorder $(ARGS)
 
 .PHONY: lint
 lint: setup  ## style, import directions, types

@@ -6,17 +6,23 @@ a user's machine, and a failure where `CI` is set.
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what shares processes, containers or fixtures of a session on one of xdist's workers."""
-    for item in items:
-        suite, *area = item.path.relative_to(ROOT / "tests").parent.parts[:2]
-        item.add_marker(pytest.mark.xdist_group("/".join([suite, *area])))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep a folder on one worker: its tests share containers, ports or fixtures of a session."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFolder(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid.partition("::")[0].rpartition("/")[0]
+
+    return ByFolder(config, log)
 
 
 def missing(reason: str) -> None:
