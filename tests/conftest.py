@@ -4,7 +4,9 @@ Skips are visible: a missing Docker Engine or missing data is a skip with its re
 a user's machine, and a failure where `CI` is set.
 """
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,19 @@ def missing(reason: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"needed in CI: {reason}")
     pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """What a test makes of the log ends with it: it would write to a standard error that is closed."""
+    import structlog
+
+    handlers, configuration = list(logging.root.handlers), structlog.get_config()
+    yield
+    for handler in logging.root.handlers[:]:
+        if handler not in handlers:
+            logging.root.removeHandler(handler)
+    structlog.configure(**configuration)
 
 
 @pytest.fixture(scope="session")

@@ -45,6 +45,7 @@ _STOPS_IN_A_ROW = re.compile(_STOP + b"+")
 BASE = 256
 # A text of the most words that are measured has fewer; letters cut apart by accents may have more.
 _MOST_TOKENS = 6_000
+_FEWEST_TRIGRAMS = 14
 # Of eight words, long enough that honest texts hardly ever repeat a skeleton.
 _TEMPLATE = 8
 # Three ideas of one form are parallel; thirty are poured from a mould.
@@ -65,11 +66,11 @@ def skeleton_of(tokens: Sequence[str]) -> bytes:
 def grammar(skeleton: bytes) -> float:
     """Scale the share of unknown trigrams among those that hold a function word: .1 is full, .25 is 0.
 
-    Half of one is forgiven, so that a single odd turn in a short text costs little.
+    Half of one is forgiven, and a share is of 14 at least: an odd turn or two in a few sentences is no salad.
     """
     runs = trigrams(skeleton)
     unknown = len(runs) - sum(map(_known().__contains__, runs))
-    return ramp((unknown - 0.5) / max(1, len(runs)), zero=0.25, one=0.1)
+    return ramp((unknown - 0.5) / max(_FEWEST_TRIGRAMS, len(runs)), zero=0.25, one=0.1)
 
 
 def templates(skeleton: bytes, *, free: float) -> float:

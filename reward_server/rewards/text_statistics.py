@@ -30,6 +30,8 @@ _FEWEST_CONTENT_WORDS = 8
 # "bakery" and "baked" are about the same.
 _ROOT = 4
 # A recipe's ingredients look like junk to a count; they cost much, not all.
+# The number of an item ends no sentence.
+_NUMBERING = re.compile(r"(?<!\S)[0-9]{1,2}\. ")
 _LIST_IN_PROSE = 0.1
 
 
@@ -95,7 +97,8 @@ def fluency(text: str, words: Sequence[str], runs: Sequence[int], *, function_sh
     poorest = min(sum(flags[start : start + size]) for start in starts) / size
     richest = max(sum(flags[start : start + size]) for start in starts) / size
     letters = sum(map(len, words)) / len(words)
-    sentences = 1 + sum(text.count(mark) for mark in (". ", ".\n", "! ", "? ", "\n", ";", ": "))
+    stops = sum(text.count(mark) for mark in (". ", ".\n", "! ", "? ", "\n", ";", ": "))
+    sentences = 1 + stops - len(_NUMBERING.findall(text))
     return min(
         max(_LIST_IN_PROSE, ramp(poorest, zero=function_share / 4, one=function_share)),
         max(_LIST_IN_PROSE, ramp(max(runs, default=0), zero=14, one=8)),

@@ -258,6 +258,7 @@ def test_a_disk_slower_than_grading_costs_recordings_and_not_memory(tmp_path: Pa
     assert (recorder.recorded, recorder.dropped, reports) == (0, 2, ["recording_incomplete"])
 
 
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # JAX warns once another test has imported it
 def test_a_write_that_fails_half_way_leaves_a_segment_that_can_be_read(tmp_path: Path) -> None:
     pid = os.fork()
     if pid == 0:  # a limit of the size of files is for a whole process
