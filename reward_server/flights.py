@@ -107,8 +107,9 @@ class Flight:
         started = time.perf_counter()
         result = await self._plan.judge(self._plan.work)
         ended = time.perf_counter()
-        queue_ms = (started - self._plan.arrived) * 1e3
-        return Landed(result=result, queue_ms=queue_ms, grade_ms=(ended - started) * 1e3)
+        queued_s = started - self._plan.arrived + slot.queued_s
+        graded_s = ended - started - slot.queued_s
+        return Landed(result=result, queue_ms=queued_s * 1e3, grade_ms=graded_s * 1e3)
 
     def _end(self, ended: Landed | BaseException) -> None:
         self._ended = ended

@@ -36,6 +36,10 @@ class Calls:
         self._ended = asyncio.Event()
         self._draining = False
 
+    def none_open(self) -> bool:
+        """Say whether no call is being answered."""
+        return not self._open
+
     def guard(self, rpc: str, context: Context) -> "Guard":
         """Return the guard of one call, to be entered with `async with`."""
         return Guard(rpc, context, self)

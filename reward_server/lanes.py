@@ -2,10 +2,13 @@
 
 A call reserves its places in all lanes before any of its work starts, and gives back
 those it does not need. Waiting is bounded, and fair between calls (see `fair`); running
-is bounded by `slots`, but for work that turned out to be slow and makes room for others.
+is bounded by `slots`. Work that turned out to be slow makes room for others and queues
+once more, in a line of its own (`SlowLine`); it still counts against its lane's bound.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 
 from reward_server.errors import OverloadedError
@@ -16,19 +19,31 @@ RETRY_AFTER_S = 1.0
 
 
 class Slot:
-    """A place to run, given back once: at the end, or before it to let others in."""
+    """A place to run, held for a caller and given back at the end, once.
 
-    def __init__(self, give_back: Callable[[], None]) -> None:
-        self._give_back: Callable[[], None] | None = give_back
+    `queued_s` is how long its work waited once more, for being slow.
+    """
+
+    def __init__(self, lane: "Lane", caller: Caller) -> None:
+        self.caller = caller
+        self.queued_s = 0.0
+        self._lane: Lane | None = lane
+        self._made_room = False
 
     def hold(self) -> None:
         """Run the present task on this slot."""
         _held.set(self)
 
+    def make_room(self) -> None:
+        """Let the next one in and go on beside the others."""
+        if self._lane is not None and not self._made_room:
+            self._made_room = True
+            self._lane.step_aside()
+
     def give_back(self) -> None:
-        if self._give_back is not None:
-            give_back, self._give_back = self._give_back, None
-            give_back()
+        if self._lane is not None:
+            lane, self._lane = self._lane, None
+            lane.ended(aside=self._made_room)
 
 
 # The slot that the present task runs on; it goes with the task through every reward.
@@ -36,9 +51,30 @@ _held: ContextVar[Slot | None] = ContextVar("held", default=None)
 
 
 def make_room() -> None:
-    """Give back the slot that the present task runs on, if any; the task goes on beside the others."""
+    """Give up the slot that the present task runs on, if any; the task goes on beside the others."""
     if (slot := _held.get()) is not None:
-        slot.give_back()
+        slot.make_room()
+
+
+class SlowLine:
+    """The line of work that turned out to be slow, from all lanes: `slots` at once, fair between calls."""
+
+    def __init__(self, slots: int) -> None:
+        self._queue = FairQueue(slots)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        """Make room for others, wait for a turn, and have it inside the block."""
+        make_room()
+        slot = _held.get()
+        asked = time.perf_counter()
+        await self._queue.acquire(Caller() if slot is None else slot.caller)
+        if slot is not None:
+            slot.queued_s += time.perf_counter() - asked
+        try:
+            yield
+        finally:
+            self._queue.release()
 
 
 class Lane:
@@ -51,6 +87,7 @@ class Lane:
         self._queue = FairQueue(slots)
         self._waiting = 0
         self._busy = 0
+        self._aside = 0
 
     @property
     def busy(self) -> int:
@@ -62,15 +99,21 @@ class Lane:
         """How many samples hold a place and have not started."""
         return self._waiting
 
+    @property
+    def aside(self) -> int:
+        """How many samples turned out to be slow and have not ended."""
+        return self._aside
+
     def reserve(self, count: int) -> None:
         """Take `count` places in the queue; an empty queue takes any one call.
 
         Raises:
             OverloadedError: the queue has no room for this call.
         """
-        if self._waiting and self._waiting + count > self._bound:
+        waiting = self._waiting + self._aside
+        if waiting and waiting + count > self._bound:
             raise OverloadedError(
-                f"the {self.name} queue is full: {self._waiting} samples wait, {count} more exceed its "
+                f"the {self.name} queue is full: {waiting} samples wait, {count} more exceed its "
                 f"bound of {self._bound}; send the call again later, or add servers",
                 retry_after_s=RETRY_AFTER_S,
             )
@@ -86,7 +129,7 @@ class Lane:
         def started() -> None:
             self._waiting -= 1
             self._busy += 1
-            start(Slot(self._free))
+            start(Slot(self, caller))
 
         ticket = Ticket(caller, started)
         self._queue.ask(ticket)
@@ -98,6 +141,16 @@ class Lane:
         self._waiting -= withdrawn
         return withdrawn
 
-    def _free(self) -> None:
+    def step_aside(self) -> None:
+        """Let the next one in beside one that runs and goes on; for its slot to call, as `ended` is."""
         self._busy -= 1
+        self._aside += 1
         self._queue.release()
+
+    def ended(self, *, aside: bool) -> None:
+        """Forget one that ran to its end, on its slot or aside."""
+        if aside:
+            self._aside -= 1
+        else:
+            self._busy -= 1
+            self._queue.release()

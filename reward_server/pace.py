@@ -16,6 +16,8 @@ from reward_server.fair import Caller, FairQueue
 
 # A loop that did nothing else would spend under 2 % of its time between slices of this length.
 SLICE_S = 0.003
+# A slice while short calls are about: what one of them waits for, each time it needs a turn.
+SHORT_SLICE_S = 0.001
 # Turns of the loop between a message's arrival and its answer, with some to spare.
 BREATH_TURNS = 8
 # epoll's resolution; long enough for gRPC's threads to bring in what waits at the door.
@@ -67,9 +69,16 @@ class Turnstile:
     def became_long(self) -> None:
         self._short -= 1
 
+    def slice_s(self) -> float:
+        """Return how long a slice may be now."""
+        return SHORT_SLICE_S if self._short_about() else SLICE_S
+
+    def _short_about(self) -> bool:
+        return self._short > 0 or time.perf_counter() - self._short_seen <= SHORT_CALLS_STAY_S
+
     async def _breathe(self) -> None:
         began = time.perf_counter()
-        if not self._short and began - self._short_seen > SHORT_CALLS_STAY_S:
+        if not self._short_about():
             for _ in range(BREATH_TURNS):
                 await asyncio.sleep(0)
             return
@@ -102,7 +111,7 @@ class Pace:
             self._turnstile.became_long()
         await self._turnstile.enter(self.caller)
         self._working = True
-        self._slice_ends = time.perf_counter() + SLICE_S
+        self._slice_ends = time.perf_counter() + self._turnstile.slice_s()
 
     def pause(self) -> None:
         """Stop working on the loop: the call waits for something else, or ends."""
@@ -120,5 +129,5 @@ class Pace:
             self._slice_ends = 0.0
             return
         self._working = True
+        self._slice_ends = time.perf_counter() + self._turnstile.slice_s()
         self._turnstile.short_began()
-        self._slice_ends = time.perf_counter() + SLICE_S

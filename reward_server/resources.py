@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from reward_server.config import ServerConfig
 from reward_server.errors import GraderLostError
 from reward_server.guarded_sandbox import GuardedSandbox
-from reward_server.lanes import make_room
+from reward_server.lanes import SlowLine
 from reward_server.late_sandbox import LateSandbox
 from reward_server.registry import Resources, installed_tasks, with_extra_tasks
 from reward_server.telemetry import logger
@@ -24,7 +24,7 @@ async def open_resources(config: ServerConfig, tasks: Mapping[str, str]) -> Asyn
     """
     tasks = with_extra_tasks(tasks, installed_tasks())
     async with AsyncExitStack() as stack:
-        workers = await stack.enter_async_context(WorkerPool(tasks, on_aside=make_room))
+        workers = await stack.enter_async_context(WorkerPool(tasks, SlowLine(config.queues.workers).turn))
         workers.start(config.queues.workers)
         stack.push_async_callback(_end, asyncio.create_task(_report_workers(workers)))
         slots = config.queues.programs

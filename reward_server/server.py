@@ -101,15 +101,17 @@ async def running(
         server.add_generic_rpc_handlers((service.handler(),))
         doctor = await _add_standard_services(server)
         await server.start()
-        reporting = asyncio.create_task(report(sandbox, doctor)) if sandbox is not None else None
+        background = [asyncio.create_task(collecting.collect_in_idleness(calls.none_open))]
+        if sandbox is not None:
+            background.append(asyncio.create_task(report(sandbox, doctor)))
         try:
             yield
             await doctor.enter_graceful_shutdown()
             await _drain(calls, stop, config.drain_s)
         finally:
-            if reporting is not None:
-                reporting.cancel()
-                await asyncio.gather(reporting, return_exceptions=True)
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
             await server.stop(0 if stop.forced.is_set() else FLUSH_S)
 
 

@@ -5,12 +5,14 @@ zygote calls once. CPU time is the parent's business: it watches this process's 
 from outside and kills it.
 """
 
+import contextlib
 import ctypes
 import os
 import resource
 import signal
 import socket
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from reward_server.workers import frames
@@ -20,6 +22,8 @@ OPEN_FILES = 16
 RETIRE_AFTER_TASKS = 5_000
 RETIRE_ABOVE_RSS_KIB = 300 * 1024
 
+# The kernel's nice value: a seventieth of a share beside one that has not made way.
+LOWEST_PRIORITY = 19
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 Task = Callable[[Any], Any]
@@ -31,6 +35,19 @@ def die_with_parent(parent: int | None = None) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         raise SystemExit(1)  # the parent died before the request above took effect
+
+
+def make_way() -> None:
+    """Leave the CPUs to whoever else wants them, for good.
+
+    Where the kernel groups processes by session (sched(7), "The autogroup feature"), niceness
+    counts within a group only: so this process gets a session, and the session a niceness.
+    """
+    os.setsid()
+    os.nice(LOWEST_PRIORITY)
+    # Absent without the feature; refused to those who ask too often.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(f"{LOWEST_PRIORITY}")
 
 
 def shut_doors() -> None:

@@ -1,15 +1,16 @@
 """The parent's side: who works, who waits, who is killed and replaced.
 
-One worker more than may work at once is kept, so that the place of a killed one is
-taken at once while the kernel clears it away. Callers wait in order of arrival, and
-waiting counts against nobody's budget. A task that turns out to be slow goes on beside
-the others and lets the next one in: those who eat their whole budget must not make the
-rest wait for it.
+More workers than may work at once are kept, so that the place of a killed one is taken
+at once while the kernel clears it away. Callers wait in order of arrival, and waiting
+counts against nobody's budget. Those who eat their whole budget must not make the rest
+wait for it: a task that turns out to be slow is killed, queues once more in a line of its
+own, and starts anew in a worker of low priority.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
@@ -17,13 +18,14 @@ from typing import Any, Self
 
 from reward_server.errors import GraderLostError
 from reward_server.workers import frames
-from reward_server.workers.errors import WorkerBudgetError, WorkerTaskError
+from reward_server.workers.errors import Limit, WorkerBudgetError, WorkerTaskError
 from reward_server.workers.process import ChildProcess
 from reward_server.workers.zygote import Zygote
 
 SPARES = 1
-# Slow tasks that run beside those whose turn it is.
-MOST_ASIDE = 8
+# An honest question of algebra takes a few milliseconds; what takes longer is slow.
+QUICK_CPU_SECONDS = 0.015
+WALL_FACTOR = 10.0
 
 
 class Ended(Enum):
@@ -31,6 +33,7 @@ class Ended(Enum):
 
     CPU = "cpu"  # over its budget, as is memory
     MEMORY = "memory"
+    SLOW = "slow"  # its task was no quick one, and starts anew where it holds up nobody
     CANCELLED = "cancelled"  # nobody waits for its task any more
     LOST = "lost"  # died by itself
     RETIRED = "retired"  # has done its share
@@ -45,29 +48,25 @@ class Usage:
     restarts: Mapping[Ended, int]
 
 
-class _Turn:
-    """A place among those who work, given back once."""
-
-    def __init__(self, turns: asyncio.Semaphore) -> None:
-        self._turns = turns
-        self._held = True
-
-    def give_back(self) -> None:
-        if self._held:
-            self._held = False
-            self._turns.release()
+class _SlowError(Exception):
+    """The task is no quick one."""
 
 
 class WorkerPool:
     """Runs named tasks in warm child processes, each within its CPU budget.
 
-    `tasks` is the visible table of what may run: name -> "module:function". `on_aside` is
-    called, in the caller's context, when its task goes on beside the others.
+    `tasks` is the visible table of what may run: name -> "module:function". `slow_turn` is the
+    line of the slow ones: entered in the caller's context, it waits for a turn and has it inside.
     """
 
-    def __init__(self, tasks: Mapping[str, str], on_aside: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        tasks: Mapping[str, str],
+        slow_turn: Callable[[], AbstractAsyncContextManager[object]] | None = None,
+    ) -> None:
         self._tasks = dict(tasks)
-        self._on_aside = on_aside
+        one_at_a_time = asyncio.Semaphore(1)
+        self._slow_turn = slow_turn or (lambda: one_at_a_time)
         self._turns = asyncio.Semaphore(0)
         self._idle: asyncio.Queue[ChildProcess | GraderLostError] = asyncio.Queue()
         self._children: dict[ChildProcess, Zygote] = {}
@@ -75,7 +74,6 @@ class WorkerPool:
         self._starting: asyncio.Task[None] | None = None
         self._zygote: Zygote | None = None
         self._zygote_turn = asyncio.Lock()
-        self._aside = 0
         self._busy = 0
         self._restarts: Counter[Ended] = Counter()
         self._closed = False
@@ -137,16 +135,12 @@ class WorkerPool:
             raise KeyError(f"no task {task!r}; known: {sorted(self._tasks)}")
         frames.encode({"task": task, "payload": payload})
         await self.ready()
-        await self._turns.acquire()
-        turn = _Turn(self._turns)
         try:
-            return await self._run_once(task, payload, cpu_seconds, turn)
-        except GraderLostError:
-            if self._closed:
-                raise
-            return await self._run_once(task, payload, cpu_seconds, turn)
-        finally:
-            turn.give_back()
+            async with self._turns:
+                return await self._twice(lambda: self._run_quick(task, payload, cpu_seconds))
+        except _SlowError:
+            async with self._slow_turn():
+                return await self._twice(lambda: self._run_slow(task, payload, cpu_seconds))
 
     async def close(self) -> None:
         """Kill every worker; calls in progress and waiting ones raise `GraderLostError`."""
@@ -163,49 +157,72 @@ class WorkerPool:
         self._idle.put_nowait(GraderLostError("the worker pool is closed"))
         self._turns.release()
 
-    async def _run_once(self, task: str, payload: object, cpu_seconds: float, turn: "_Turn") -> Any:
-        child = await self._take()
-        healthy = aside = False
-        ended = Ended.CANCELLED
-        self._busy += 1
-
-        def set_aside() -> None:
-            nonlocal aside
-            if self._aside < MOST_ASIDE and not self._closed:
-                aside = True
-                self._aside += 1
-                self._in_background(self._add_child())
-                child.make_way()
-                turn.give_back()
-                if self._on_aside is not None:
-                    self._on_aside()
-
+    async def _twice(self, attempt: Callable[[], Awaitable[Any]]) -> Any:
         try:
-            result = await child.perform(task, payload, cpu_seconds=cpu_seconds, on_slow=set_aside)
+            return await attempt()
+        except GraderLostError:
+            if self._closed:
+                raise
+            return await attempt()
+
+    async def _run_quick(self, task: str, payload: object, cpu_seconds: float) -> Any:
+        """Run a task to its end, or until it proves to be slow."""
+        child = await self._take()
+        healthy, ended = False, Ended.CANCELLED
+        self._busy += 1
+        try:
+            result = await child.perform(
+                task,
+                payload,
+                cpu_seconds=min(cpu_seconds, QUICK_CPU_SECONDS),
+                wall_seconds=WALL_FACTOR * cpu_seconds,
+            )
             healthy, ended = not child.wants_to_retire, Ended.RETIRED
         except WorkerTaskError:
             healthy, ended = not child.wants_to_retire, Ended.RETIRED
             raise
         except WorkerBudgetError as error:
             ended = Ended(error.limit.value)
+            if error.limit is Limit.CPU and cpu_seconds > QUICK_CPU_SECONDS:
+                ended = Ended.SLOW
+                raise _SlowError from error
             raise
         except GraderLostError:
             ended = Ended.LOST
             raise
         finally:
             self._busy -= 1
-            if aside or not healthy:
-                self._restarts[ended] += 1
-            if aside:
-                self._aside -= 1
-                child.kill()
-                self._in_background(self._end(child))
-            elif healthy and not self._closed:
+            if healthy and not self._closed:
                 self._idle.put_nowait(child)
             else:
+                self._restarts[ended] += 1
                 child.kill()
                 self._in_background(self._replace(child))
         return result
+
+    async def _run_slow(self, task: str, payload: object, cpu_seconds: float) -> Any:
+        """Run a task in a worker of its own."""
+        child = await self._fork(low_priority=True)
+        ended = Ended.RETIRED
+        self._busy += 1
+        try:
+            return await child.perform(
+                task, payload, cpu_seconds=cpu_seconds, wall_seconds=WALL_FACTOR * cpu_seconds
+            )
+        except WorkerBudgetError as error:
+            ended = Ended(error.limit.value)
+            raise
+        except GraderLostError:
+            ended = Ended.LOST
+            raise
+        except asyncio.CancelledError:
+            ended = Ended.CANCELLED
+            raise
+        finally:
+            self._busy -= 1
+            self._restarts[ended] += 1
+            child.kill()
+            self._in_background(self._end(child))
 
     async def _take(self) -> ChildProcess:
         while True:
@@ -228,14 +245,16 @@ class WorkerPool:
         for _ in range(size):
             self._turns.release()
 
-    async def _fork(self) -> ChildProcess:
+    async def _fork(self, *, low_priority: bool = False) -> ChildProcess:
         async with self._zygote_turn:
+            if self._closed:
+                raise GraderLostError("the worker pool is closed")
             if self._zygote is None or self._zygote.lost:
                 if self._zygote is not None:
                     await self._zygote.close()
                 self._zygote = await Zygote.start(self._tasks)
             zygote = self._zygote
-        child = await zygote.fork()
+        child = await zygote.fork(low_priority=low_priority)
         self._children[child] = zygote
         return child
 

@@ -9,7 +9,6 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,8 @@ from reward_server.errors import GraderLostError
 from reward_server.workers import frames
 from reward_server.workers.errors import Limit, WorkerBudgetError, WorkerTaskError
 
-# An honest question of algebra takes a few milliseconds.
-SLOW_CPU_SECONDS = 0.03
-# The kernel's nice value: a seventieth of a share beside one who has not stepped back.
-LOWEST_PRIORITY = 19
-# Wall time is only a backstop, and time in the kernel's run queue does not count.
-WALL_FACTOR = 10.0
+# A child near the end of its budget is not looked at more often.
+SHORTEST_WATCH_S = 0.005
 
 
 class ChildProcess:
@@ -39,12 +34,11 @@ class ChildProcess:
         """Whether it has closed its end, which it does only by dying."""
         return self._reader.at_eof()
 
-    async def perform(
-        self, task: str, payload: object, *, cpu_seconds: float, on_slow: Callable[[], None]
-    ) -> Any:
+    async def perform(self, task: str, payload: object, *, cpu_seconds: float, wall_seconds: float) -> Any:
         """Return the task's result. After any error but `WorkerTaskError` the child is unusable.
 
-        `on_slow` is called once if the task uses more than `SLOW_CPU_SECONDS`.
+        The CPU time is the task's budget; the wall time is only a backstop, in which time in the
+        kernel's run queue does not count.
 
         Raises:
             WorkerBudgetError: the task ran into its CPU or memory limit.
@@ -55,7 +49,7 @@ class ChildProcess:
         self._writer.write(frames.encode({"task": task, "payload": payload}))
         reply_task = asyncio.ensure_future(self._receive())
         try:
-            await self._watch(reply_task, task, clock_started, cpu_seconds, on_slow)
+            await self._watch(reply_task, task, clock_started, cpu_seconds, wall_seconds)
             reply = reply_task.result()
         finally:
             reply_task.cancel()
@@ -75,12 +69,6 @@ class ChildProcess:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
 
-    def make_way(self) -> None:
-        """Leave the CPU to others where there are any, for good."""
-        # It may just have died; whoever waits for its reply learns so.
-        with contextlib.suppress(ProcessLookupError):
-            os.setpriority(os.PRIO_PROCESS, self.pid, LOWEST_PRIORITY)
-
     def close(self) -> None:
         """Let go of the channel."""
         self._writer.close()
@@ -91,22 +79,17 @@ class ChildProcess:
         task: str,
         clock_started: float,
         cpu_seconds: float,
-        on_slow: Callable[[], None],
+        wall_seconds: float,
     ) -> None:
         """Return when the reply is there; raise as soon as a budget is used up."""
-        idle_deadline = time.monotonic() - self._queued() + WALL_FACTOR * cpu_seconds
-        used, slow = 0.0, False
+        idle_deadline = time.monotonic() - self._queued() + wall_seconds
+        left = cpu_seconds
         while True:
-            next_limit = cpu_seconds if slow else min(SLOW_CPU_SECONDS, cpu_seconds)
             # A child with one thread cannot use so many seconds of CPU in less wall time.
-            done, _ = await asyncio.wait({reply}, timeout=max(next_limit - used, 0.005))
+            done, _ = await asyncio.wait({reply}, timeout=max(left, SHORTEST_WATCH_S))
             if done:
                 return
-            used = self._cpu_clock() - clock_started
-            left = cpu_seconds - used
-            if used > SLOW_CPU_SECONDS and not slow:
-                slow = True
-                on_slow()
+            left = cpu_seconds - (self._cpu_clock() - clock_started)
             if left <= 0:
                 raise WorkerBudgetError(
                     f"task {task!r} used up its {cpu_seconds:g} s of CPU time", limit=Limit.CPU
@@ -114,7 +97,7 @@ class ChildProcess:
             if time.monotonic() - self._queued() > idle_deadline:
                 raise GraderLostError(
                     f"task {task!r} had {cpu_seconds - left:.2f} s of CPU time "
-                    f"in {WALL_FACTOR * cpu_seconds:g} s in which it could have had it"
+                    f"in {wall_seconds:g} s in which it could have had it"
                 )
 
     async def _receive(self) -> dict[str, Any]:

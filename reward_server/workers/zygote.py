@@ -72,8 +72,8 @@ class Zygote:
             raise GraderLostError(f"workers cannot load their tasks: {hello.get('broken')}")
         return zygote
 
-    async def fork(self) -> ChildProcess:
-        """Return a new warm worker.
+    async def fork(self, *, low_priority: bool = False) -> ChildProcess:
+        """Return a new warm worker; one of low priority leaves the CPUs to whoever else wants them.
 
         Raises:
             GraderLostError: there is none to be had; `lost` says whether the zygote is to blame.
@@ -81,7 +81,7 @@ class Zygote:
         ours, its = socket.socketpair()
         with its:
             try:
-                reply = await self._ask({"fork": True}, [its.fileno()])
+                reply = await self._ask({"fork": True, "low_priority": low_priority}, [its.fileno()])
             except BaseException:
                 ours.close()
                 raise

@@ -75,28 +75,38 @@ def _serve(control: socket.socket, tasks: Mapping[str, child.Task]) -> None:
             os.waitpid(request["reap"], 0)
             _send(control, {"reaped": request["reap"]})
         else:
-            _send(control, _forked(control, descriptors[0], tasks))
+            low_priority = request["low_priority"]
+            _send(control, _forked(control, descriptors[0], tasks, low_priority=low_priority))
             os.close(descriptors[0])
 
 
-def _forked(control: socket.socket, descriptor: int, tasks: Mapping[str, child.Task]) -> dict[str, object]:
+def _forked(
+    control: socket.socket, descriptor: int, tasks: Mapping[str, child.Task], *, low_priority: bool
+) -> dict[str, object]:
     zygote = os.getpid()
     try:
         pid = os.fork()
     except OSError as error:
         return {"broken": f"cannot fork: {error}"}
     if not pid:
-        _become_worker(zygote, control, descriptor, tasks)
+        _become_worker(zygote, control, descriptor, tasks, low_priority=low_priority)
     return {"pid": pid}
 
 
 def _become_worker(
-    zygote: int, control: socket.socket, descriptor: int, tasks: Mapping[str, child.Task]
+    zygote: int,
+    control: socket.socket,
+    descriptor: int,
+    tasks: Mapping[str, child.Task],
+    *,
+    low_priority: bool,
 ) -> NoReturn:
     status = 1
     try:
         control.close()
         child.die_with_parent(zygote)
+        if low_priority:
+            child.make_way()
         child.shut_doors()
         child.serve(tasks, socket.socket(fileno=descriptor))
         status = 0

@@ -8,7 +8,7 @@ from reward_server.api import MathReference, Sample, Score, Verdict
 from reward_server.cache import ScoreCache, key_of, may_keep
 from reward_server.errors import OverloadedError
 from reward_server.fair import Caller
-from reward_server.lanes import Lane, Slot, make_room
+from reward_server.lanes import Lane, Slot, SlowLine, make_room
 
 
 def score(explanation: str) -> Score:
@@ -91,6 +91,73 @@ async def test_only_the_task_that_runs_on_a_slot_makes_room() -> None:
     assert len(running) == 1
     await asyncio.create_task(slow())
     assert len(running) == 2
+
+
+async def test_slow_work_takes_turns_between_calls_and_lets_quick_work_in_meanwhile() -> None:
+    lane, line = Lane("worker", slots=1, bound=9), SlowLine(1)
+    greedy, modest = Caller(), Caller()
+    order: list[str] = []
+    works: list[asyncio.Task[None]] = []
+
+    async def slow(slot: Slot, name: str) -> None:
+        slot.hold()
+        async with line.turn():
+            order.append(name)
+            await asyncio.sleep(0)
+        slot.give_back()
+
+    for caller, name in ((greedy, "1"), (greedy, "2"), (greedy, "3"), (modest, "other")):
+        lane.reserve(1)
+        lane.queue(caller, lambda slot, name=name: works.append(asyncio.create_task(slow(slot, name))))
+    while len(works) < 4:
+        await asyncio.sleep(0)
+    await asyncio.gather(*works)
+
+    assert order[0] == "1"
+    assert order.index("other") < order.index("3")
+    assert (lane.busy, lane.aside, lane.waiting) == (0, 0, 0)
+
+
+async def test_slow_work_that_waits_counts_against_the_bound() -> None:
+    lane, line = Lane("worker", slots=1, bound=2), SlowLine(1)
+    release = asyncio.Event()
+    works: list[asyncio.Task[None]] = []
+
+    async def slow(slot: Slot) -> None:
+        slot.hold()
+        async with line.turn():
+            await release.wait()
+        slot.give_back()
+
+    for _ in range(2):
+        lane.reserve(1)
+        lane.queue(Caller(), lambda slot: works.append(asyncio.create_task(slow(slot))))
+        await asyncio.sleep(0.01)
+    assert (lane.busy, lane.aside, lane.waiting) == (0, 2, 0)
+    with pytest.raises(OverloadedError, match="2 samples wait"):
+        lane.reserve(1)
+    release.set()
+    await asyncio.gather(*works)
+    lane.reserve(1)
+
+
+async def test_waiting_for_a_slow_turn_is_queueing_and_not_grading() -> None:
+    lane, line = Lane("worker", slots=1, bound=9), SlowLine(1)
+    slots: list[Slot] = []
+    lane.reserve(1)
+    lane.queue(Caller(), slots.append)
+
+    async def waits() -> None:
+        slots[0].hold()
+        async with line.turn():
+            await asyncio.sleep(0.05)
+
+    async with line.turn():
+        waiting = asyncio.create_task(waits())
+        await asyncio.sleep(0.1)
+    await waiting
+
+    assert 0.09 < slots[0].queued_s < 0.14
 
 
 def test_the_cache_forgets_what_was_not_used_for_longest() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from reward_server.fair import Caller
-from reward_server.pace import SLICE_S, Turnstile
+from reward_server.pace import SHORT_SLICE_S, SLICE_S, Turnstile
 
 
 class CountingTimers(asyncio.SelectorEventLoop):
@@ -51,3 +51,21 @@ def test_a_long_call_sleeps_between_slices_while_short_ones_are_about() -> None:
         await long_call(turnstile)
 
     assert timers_of(work) > 0
+
+
+def test_slices_are_short_while_short_calls_are_about() -> None:
+    async def slice_s(turnstile: Turnstile) -> float:
+        with turnstile.pace(Caller()) as pace:
+            time.sleep(2 * SLICE_S)
+            await pace.rest()
+            began = time.perf_counter()
+            while not pace.due():
+                pass
+            return time.perf_counter() - began
+
+    alone, beside = Turnstile(), Turnstile()
+    with beside.pace(Caller()):
+        pass  # a short call, just answered
+
+    assert asyncio.run(slice_s(alone)) > 2 * SHORT_SLICE_S
+    assert asyncio.run(slice_s(beside)) < 2 * SHORT_SLICE_S

@@ -26,6 +26,19 @@ def spin(_: Any) -> None:
         pass
 
 
+def spin_for(seconds: float) -> str:
+    ends = time.process_time() + seconds
+    while time.process_time() < ends:
+        pass
+    return "spun"
+
+
+def spin_and_die_once(marker: str) -> str:
+    """Be slow, and die as `die_once` does."""
+    spin_for(0.1)
+    return die_once(marker)
+
+
 def spin_in_c(_: Any) -> int:
     return math.factorial(5_000_000)
 
