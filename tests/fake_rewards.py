@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from reward_server.api import CostClass, Grade, MathReference, Measure, RewardInfo, Sample, Verdict
+from reward_server.errors import GraderTimeoutError
 
 RIGHT = Grade(value=1.0, verdict=Verdict.CORRECT, explanation="right")
 
@@ -30,6 +31,19 @@ class Inline:
     def grade(self, sample: Sample, answer: str) -> Grade:
         self.calls += 1
         return self._judge(answer)
+
+
+class Judge:
+    """For `Inline`: half marks, full ones for "right"; "broken" has no score, and "flaky" none at first."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def __call__(self, answer: str) -> Grade:
+        self.seen.append(answer)
+        if answer == "broken" or (answer == "flaky" and self.seen.count("flaky") == 1):
+            raise GraderTimeoutError("the grader ran out of its budget")
+        return Grade(value=1.0 if answer == "right" else 0.5, verdict=Verdict.PARTIAL, explanation="half")
 
 
 class Held:

@@ -19,9 +19,7 @@ from reward_client.adapters.insist import NoScoreError
 from reward_client.adapters.maxtext import MaxTextReward
 from reward_client.adapters.task import read_task
 from reward_client.api import RewardRequestError
-from reward_server.api import Grade, Verdict
-from reward_server.errors import GraderTimeoutError
-from tests.fake_rewards import Inline, completion
+from tests.fake_rewards import Inline, Judge, completion
 from tests.live import live
 
 FILE = """
@@ -36,19 +34,6 @@ def task_of(row):
 
 reward = MaxTextReward("ADDRESS", task_of, timeout_s=20.0)
 """
-
-
-class Judge:
-    """Half marks; the word "broken" has no score, and "flaky" none at first."""
-
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-
-    def __call__(self, answer: str) -> Grade:
-        self.seen.append(answer)
-        if answer == "broken" or (answer == "flaky" and self.seen.count("flaky") == 1):
-            raise GraderTimeoutError("the grader ran out of its budget")
-        return Grade(value=1.0 if answer == "right" else 0.5, verdict=Verdict.PARTIAL, explanation="half")
 
 
 @pytest.fixture

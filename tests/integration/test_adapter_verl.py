@@ -14,27 +14,12 @@ import pytest_asyncio
 from reward_client.adapters.insist import NoScoreError
 from reward_client.adapters.verl import VerlReward
 from reward_client.api import RewardRequestError
-from reward_server.api import Grade, Verdict
-from reward_server.errors import GraderTimeoutError
 from tests.conftest import missing
-from tests.fake_rewards import Inline, completion
+from tests.fake_rewards import Inline, Judge, completion
 from tests.live import live
 
 WAIT_S = 20.0
 GROUND_TRUTH = '{"reward": "inline", "math": {"answer": "4"}}'
-
-
-class Judge:
-    """Half marks, except that the word "broken" fails always, and "flaky" fails once."""
-
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-
-    def __call__(self, answer: str) -> Grade:
-        self.seen.append(answer)
-        if answer == "broken" or (answer == "flaky" and self.seen.count("flaky") == 1):
-            raise GraderTimeoutError("the grader ran out of its budget")
-        return Grade(value=0.5, verdict=Verdict.PARTIAL, explanation="half")
 
 
 @pytest.fixture
