@@ -53,6 +53,10 @@ class HeldOutCurve:
         """Says whether there is an evaluation behind `step`."""
         return self._every > 0 and step % self._every == 0 and step < self._last
 
+    def has_work(self, step: int) -> bool:
+        """Says whether `after` finds anything to do behind `step`."""
+        return self.due(step) or self._graded()
+
     def after(self, step: int) -> None:
         """Does what is due behind `step`, with the present weights.
 
@@ -60,7 +64,7 @@ class HeldOutCurve:
             reward_client.api.RewardClientError: an evaluation could not be graded; it is graded when
                 the run goes on.
         """
-        if self._grading and self._grading[1].done():
+        if self._graded():
             self.finish()
         if self.due(step):
             self._begin(step, may_ask=True)
@@ -77,6 +81,9 @@ class HeldOutCurve:
             evaluation = grading.result()
             (self._run.path / _sampled_file(step)).unlink(missing_ok=True)
             self._show(step, evaluation)
+
+    def _graded(self) -> bool:
+        return self._grading is not None and self._grading[1].done()
 
     def _begin(self, step: int, *, may_ask: bool) -> None:
         self.finish()

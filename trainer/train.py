@@ -217,8 +217,9 @@ def _grpo(setup: _Setup, data: _Data, models: Models, telling: Telling, evaluato
         )
 
         def between(step: int) -> None:
-            with setup.phases.aside("evaluate while training"):
-                curve.after(step)
+            if curve.has_work(step):
+                with setup.phases.aside("evaluate while training"):
+                    curve.after(step)
             recorder.skip()
 
         learner = _learner(setup, data, models, recorder.on_step, between)

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -58,6 +59,13 @@ def written(reward: float) -> dict[str, Any]:
     return {"results": {"all": asdict(domain_result(reward, 0.5))}, "prompt_rewards": {}, "failures": {}}
 
 
+def wait_until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
 class Watched:
     """A curve over an evaluator, and what it showed."""
 
@@ -97,6 +105,20 @@ def test_steps_do_not_wait_for_grades_and_points_come_in_order(tmp_path: Path) -
 
     assert watched.shown == [2, 4]
     assert not list((tmp_path / "evals" / "sampled").iterdir())
+
+
+def test_a_step_with_nothing_due_has_work_only_once_grades_are_there(tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    watched.evaluator.may_grade.clear()
+    before = [watched.curve.has_work(step) for step in (1, 2)]
+    watched.curve.after(2)
+    ungraded = watched.curve.has_work(3)
+    watched.evaluator.may_grade.set()
+    wait_until(lambda: watched.curve.has_work(3))
+    watched.curve.after(3)
+
+    assert (before, ungraded, watched.curve.has_work(3)) == ([False, True], False, False)
+    assert watched.shown == [2]
 
 
 def test_what_was_sampled_and_not_graded_is_graded_by_the_run_that_goes_on_and_sampled_once(
@@ -174,6 +196,11 @@ def test_a_run_learns_the_same_whether_it_is_evaluated_or_not(
 
     assert [numbers(record) for record in watched] == [numbers(record) for record in plain]
     assert [point.step for point in read_curve(tmp_path / "watched", steps=4)] == [0, 1, 2, 3, 4]
+    # A phase that never ran is not in what the run prints of its time.
+    assert (
+        "evaluate while training"
+        not in json.loads((tmp_path / "plain" / "summary.json").read_text())["seconds"]
+    )
     seconds = json.loads((tmp_path / "watched" / "seconds.json").read_text())
     assert seconds["evaluate while training"] > 0
     # The time of an evaluation is in no step, so that curves of speed do not show it.
