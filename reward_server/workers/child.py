@@ -22,8 +22,9 @@ OPEN_FILES = 16
 RETIRE_AFTER_TASKS = 5_000
 RETIRE_ABOVE_RSS_KIB = 300 * 1024
 
-# The kernel's nice value: a seventieth of a share beside one that has not made way.
-LOWEST_PRIORITY = 19
+# The kernel's nice value: a ninth of a share beside one that has not made way (sched(7)). With the lowest
+# one, a seventieth, an honest slow question would miss its deadline on a machine that has no CPU to spare.
+LOW_PRIORITY = 10
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 Task = Callable[[Any], Any]
@@ -38,16 +39,16 @@ def die_with_parent(parent: int | None = None) -> None:
 
 
 def make_way() -> None:
-    """Leave the CPUs to whoever else wants them, for good.
+    """Leave the larger part of the CPUs to whoever else wants them, for good.
 
     Where the kernel groups processes by session (sched(7), "The autogroup feature"), niceness
     counts within a group only: so this process gets a session, and the session a niceness.
     """
     os.setsid()
-    os.nice(LOWEST_PRIORITY)
+    os.nice(LOW_PRIORITY)
     # Absent without the feature; refused to those who ask too often.
     with contextlib.suppress(OSError):
-        Path("/proc/self/autogroup").write_text(f"{LOWEST_PRIORITY}")
+        Path("/proc/self/autogroup").write_text(f"{LOW_PRIORITY}")
 
 
 def shut_doors() -> None:

@@ -8,6 +8,7 @@ own, and starts anew in a worker of low priority.
 """
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -202,7 +203,7 @@ class WorkerPool:
 
     async def _run_slow(self, task: str, payload: object, cpu_seconds: float) -> Any:
         """Run a task in a worker of its own."""
-        child = await self._fork(low_priority=True)
+        child = await self._borrow()
         ended = Ended.RETIRED
         self._busy += 1
         try:
@@ -223,6 +224,19 @@ class WorkerPool:
             self._restarts[ended] += 1
             child.kill()
             self._in_background(self._end(child))
+
+    async def _borrow(self) -> ChildProcess:
+        forking = asyncio.create_task(self._fork(low_priority=True))
+        try:
+            return await asyncio.shield(forking)
+        except asyncio.CancelledError:
+            # The caller has left; what he asked for is on its way.
+            self._in_background(self._end_unused(forking))
+            raise
+
+    async def _end_unused(self, forking: asyncio.Task[ChildProcess]) -> None:
+        with contextlib.suppress(GraderLostError):
+            await self._end(await forking)
 
     async def _take(self) -> ChildProcess:
         while True:

@@ -73,7 +73,7 @@ class Zygote:
         return zygote
 
     async def fork(self, *, low_priority: bool = False) -> ChildProcess:
-        """Return a new warm worker; one of low priority leaves the CPUs to whoever else wants them.
+        """Return a new warm worker; one of low priority leaves the larger part of the CPUs to others.
 
         Raises:
             GraderLostError: there is none to be had; `lost` says whether the zygote is to blame.

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from reward_server.workers import Ended, WorkerBudgetError, WorkerPool
-from tests.unit.workers.test_worker_pool import TASKS
+from tests.unit.workers.pools import TASKS
 
 
 async def eventually(pool: WorkerPool, *, alive: int) -> None:
