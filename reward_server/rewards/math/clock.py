@@ -1,4 +1,6 @@
-"""Times of day: `3:30 p.m.`, `17:00`, `5 pm` where a time is asked for. Minutes since midnight.
+"""Times of day: `3:30 p.m.`, `17:00`, `7:30 in the morning`, `5 pm` where a time is asked for.
+
+The value is minutes since midnight.
 
 `3:15` alone is a ratio, and `1:05` a time: no ratio is written with a leading zero.
 """
@@ -14,7 +16,8 @@ from reward_server.rewards.math.units import Unit
 _HOURS = 12
 CLOCK = Unit(dimension=(("time of day", 1),), scale=Fraction(1))
 _TIME = re.compile(
-    r"(?P<hour>\d{1,2})(?::(?P<minute>[0-5]\d))?(?: ?(?:\\text\s*\{ ?)?(?P<half>[ap])\.? ?m\.?\}?)?",
+    r"(?P<hour>\d{1,2})(?::(?P<minute>[0-5]\d))?"
+    r"(?: ?(?:\\text\s*\{ ?)?(?:(?P<half>[ap])\.? ?m\.?|in the (?P<part>morning|afternoon|evening))\}?)?",
     re.IGNORECASE | re.ASCII,
 )
 
@@ -22,7 +25,7 @@ _TIME = re.compile(
 def read_time(text: str) -> Measured | None:
     """Read a time of day with minutes, in 12 or 24 hours; None if it could be anything else."""
     found = _TIME.fullmatch(text)
-    if found is None or found["minute"] is None or not (found["half"] or found["minute"][0] == "0"):
+    if found is None or found["minute"] is None or not (_half(found) or found["minute"][0] == "0"):
         return None
     return _time(found)
 
@@ -30,10 +33,10 @@ def read_time(text: str) -> Measured | None:
 def read_hour(text: str, wanted: Node) -> Measured | None:
     """Read any time of day where one is asked for: `5 pm`, and `5:30` for either half of the day."""
     found = _TIME.fullmatch(text)
-    if found is None or not (found["half"] or found["minute"]):
+    if found is None or not (_half(found) or found["minute"]):
         return None
     said = _time(found)
-    if said is None or found["half"] or int(found["hour"]) > _HOURS or not isinstance(wanted, Number):
+    if said is None or _half(found) or int(found["hour"]) > _HOURS or not isinstance(wanted, Number):
         return said
     minutes = 60 * int(found["hour"]) + int(found["minute"])
     agrees = (wanted.value - minutes) % (60 * _HOURS) == 0
@@ -46,15 +49,22 @@ def as_written(text: str, hour: Node) -> str:
     A reference with an hour after noon is one of 24 hours.
     """
     found = _TIME.fullmatch(text)
-    if not found or not found["half"] or not found["minute"]:
+    if not found or not _half(found) or not found["minute"]:
         return text
-    if isinstance(hour, Number) and hour.value > _HOURS and found["half"] in "pP":
+    if isinstance(hour, Number) and hour.value > _HOURS and _half(found) == "p":
         return f"{int(found['hour']) % _HOURS + _HOURS}:{found['minute']}"
     return text[: found.end("minute")]
 
 
+def _half(found: re.Match[str]) -> str:
+    """Return `a` or `p`, or nothing if no half of the day is named."""
+    if found["part"]:
+        return "a" if found["part"].lower() == "morning" else "p"
+    return (found["half"] or "").lower()
+
+
 def _time(found: re.Match[str]) -> Measured | None:
-    hour, minute, half = int(found["hour"]), int(found["minute"] or 0), (found["half"] or "").lower()
+    hour, minute, half = int(found["hour"]), int(found["minute"] or 0), _half(found)
     if hour > (_HOURS if half else 2 * _HOURS) or (half and not hour):
         return None
     if half:

@@ -8,6 +8,7 @@ algebra     what is left: see `symbolic`, in a worker
 """
 
 import contextlib
+import re
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
@@ -35,7 +36,10 @@ from reward_server.rewards.math.tree import (
     Text,
     symbols,
 )
-from reward_server.rewards.math.units import ANY_LENGTH, PERCENT, Unit
+from reward_server.rewards.math.units import ANY_LENGTH, CENTS, PERCENT, Unit
+
+# In the working of GSM8K, `$<<4*4.5=18>>18`.
+_MONEY = re.compile(r"\$ ?(?:<<[^<>]{0,200}>>)?(\d[\d,]{0,30}(?:\.\d{1,10})?)", re.ASCII)
 
 
 class Layer(Enum):
@@ -52,7 +56,8 @@ class Gold:
     """A reference as read. `text` is for people, `canonical` for comparison as a string.
 
     `node` is what its value is, or the reason why it cannot be read: then only the same
-    string is known to be right.
+    string is known to be right. `dollars` says that its working ends in money, though
+    nothing is written beside the number.
     """
 
     text: str
@@ -60,6 +65,7 @@ class Gold:
     node: Node | str
     unit: Unit | None = None
     integer: int | None = None
+    dollars: bool = False
 
 
 class UnreadGoldError(StrangeAnswerError):
@@ -114,7 +120,14 @@ def read_gold(sampler: Sampler, text: str) -> Gold:
         node=node,
         unit=measured.unit,
         integer=integer,
+        dollars=measured.unit is None and _ends_in_money(text),
     )
+
+
+def _ends_in_money(text: str) -> bool:
+    working, _, final = text.rpartition("####")
+    shown = _MONEY.findall(working)
+    return bool(shown) and shown[-1].replace(",", "") == final.strip().replace(",", "")
 
 
 def _unread(text: str, error: StrangeAnswerError) -> Node | str:
@@ -177,6 +190,8 @@ def _judge_values(sampler: Sampler, gold: Gold, node: Node, text: str) -> Judged
     measured = read_as(node, gold.unit, text) or read(text)
     plain = isinstance(node, Number) and isinstance(measured.node, Number)
     layer = Layer.NUMBERS if plain else Layer.VALUES
+    if gold.dollars and measured.unit == CENTS:
+        measured = Measured(node=scaled(measured.node, CENTS.scale))
     pairs = _in_one_unit(node, gold.unit, measured)
     if not pairs:
         return Judged(correct=False, layer=layer, answer=text, note=", units differ")

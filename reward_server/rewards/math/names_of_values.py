@@ -4,6 +4,7 @@ from fractions import Fraction
 
 from reward_server.rewards.math.tree import Apply, Collection, Kind, Node, Number, Relation, Symbol, Text
 
+_COORDINATES = (("x", "y"), ("x", "y", "z"))
 _FUNCTION_NAMES = frozenset("fghpqFGHPQ")
 
 
@@ -65,14 +66,22 @@ def by_turns(model: Collection, node: Collection) -> Node:
 
 
 def values_by_name(node: Node) -> tuple[Node, ...] | None:
-    """Return the values of a list of `name = value` whose names are letters in alphabetical order."""
+    """Return the values of a list of `name = value` whose names are letters in alphabetical order.
+
+    Of coordinates that order is known, however they are written.
+    """
     if not isinstance(node, Collection) or node.kind is not Kind.LIST:
         return None
     named = [(spelled(each.sides[0]), named_value(each)) for each in node.items if isinstance(each, Relation)]
     names = [name for name, value in named if name is not None and value is not None]
-    if len(names) < len(node.items) or names != sorted(set(names)):
+    if len(names) < len(node.items) or len(set(names)) < len(names):
         return None
-    return tuple(value for _, value in named if value is not None)
+    values = [value for _, value in named if value is not None]
+    if names == sorted(names):
+        return tuple(values)
+    if tuple(sorted(names)) not in _COORDINATES:
+        return None
+    return tuple(values[names.index(name)] for name in sorted(names))
 
 
 def spelled(node: Node) -> str | None:

@@ -32,6 +32,13 @@ _ANY_INTEGER = re.compile(
     r"(?:([a-z]) ?\\in ?(?:\\mathbb ?\{? ?Z ?\}?|Z)|([a-z]) (?:is|are) an(?:y)? integers?"
     r"|\\text\{ ?(?:where|for) \$?([a-z])\$? is an(?:y)? integer\.?\}|integers? ([a-z]))\)?"
 )
+# A function is one of all its arguments, and a constant in it is any.
+_EVERYWHERE = re.compile(
+    r",? ?(?:\\q?quad ?)?"
+    r"(?:for (?:all|every|any) (?:real )?(?:numbers? )?\$?[a-z](?: ?\\in ?\\mathbb ?\{? ?R ?\}?)?\$?"
+    r"|(?:where|for) (?:any |some )?\$?[a-z]\$? (?:is|being) (?:a|an|any)(?: arbitrary)?(?: real)? "
+    r"(?:constant|number))$"
+)
 _LONGEST_CONDITION = 60
 _ROUNDED = re.compile(
     r",? ?\(?(?:(?:or|which is) )?(?:approximately|approx\.?|about|\\approx) ?(-?\d+\.\d+)\)?"
@@ -46,11 +53,16 @@ _BOUND = re.compile(
     rf"({'|'.join(sorted(_BOUNDS, key=len, reverse=True))}) (\$?[-+\d\\][^=<>]*)",
     re.IGNORECASE,
 )
+# Rows between semicolons; a single column could be an interval.
+_ROWS = re.compile(r"(?P<name>[A-Z] ?= ?)?\[(?P<rows>[^\[\]();&{}\\]{3,200}(?:;[^\[\]();&{}\\]{3,200})+)\]")
+_IN_ROW = re.compile(r" ?, ?| ")
 _EQUIVALENTLY = re.compile(r",? or (?:equivalently|simply),? ")
 
 
 def rewritten(text: str) -> str:
     """Return the text in LaTeX that the parser reads."""
+    if ";" in text and text[-1:] == "]":
+        text = _in_matrix(text)
     if "\\!" in text:
         text = _BEFORE_THOUSANDS.sub(",", text).replace("\\!", "")
     if "\\dot{" in text:
@@ -70,6 +82,18 @@ def rewritten(text: str) -> str:
     if "U" in text or "u" in text:
         text = _UNION.sub(r" \\cup ", text)
     return text.replace("+/-", "\\pm ") if "+/-" in text else text
+
+
+def _in_matrix(text: str) -> str:
+    """Return `[1 2; 3 4]` as a matrix, if all its rows have the same length, of two entries or more."""
+    found = _ROWS.fullmatch(text)
+    if found is None:
+        return text
+    rows = [_IN_ROW.split(row.strip()) for row in found["rows"].split(";")]
+    if len(rows[0]) < 2 or any(len(row) != len(rows[0]) or not all(row) for row in rows):
+        return text
+    body = " \\\\ ".join(map(" & ".join, rows))
+    return f"{found['name'] or ''}\\begin{{pmatrix}} {body} \\end{{pmatrix}}"
 
 
 def without_condition(text: str) -> str:
@@ -98,9 +122,17 @@ def in_words(text: str) -> str:
             return f"{text[: tail.start()]} \\approx {tail[1]}"
     if "nteger" in text or "\\in" in text:
         text = without_condition(text)
+    if " for " in text or " where " in text:
+        text = _everywhere(text)
     if " than " in text or " least " in text or " most " in text:
         text = _bound_in_words(text)
     return _EQUIVALENTLY.sub(" = ", text) if " or " in text else text
+
+
+def _everywhere(text: str) -> str:
+    """Return `f(x) = cx, where c is any constant` without its condition."""
+    found = _EVERYWHERE.search(text, max(1, len(text) - _LONGEST_CONDITION))
+    return text[: found.start()] if found and "=" in text[: found.start()] else text
 
 
 def _bound_in_words(text: str) -> str:

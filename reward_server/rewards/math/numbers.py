@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+from reward_server.rewards.math.chinese import read_chinese
 from reward_server.rewards.math.tokens import MAX_DIGITS
 from reward_server.rewards.math.tree import Node, Number, TooLargeError
 from reward_server.rewards.math.units import KNOWN, Unit, lookup, parse_unit
@@ -74,7 +75,9 @@ def read_number(text: str) -> Measured | None:
 
 
 def _spelled(text: str) -> Measured | None:
-    """Read `seven`, `seven apples`, `a dozen eggs`."""
+    """Read `seven`, `seven apples`, `a dozen eggs`, `二十三`."""
+    if not text.isascii() and (chinese := read_chinese(text)) is not None:
+        return Measured(node=Number(Fraction(chinese)))
     found = number_before_unit(text)
     if found is None:
         return None

@@ -42,7 +42,7 @@ SEPARATORS = frozenset((",", ";", "and", "or", "\\lor", "\\vee", "\\land", "\\we
 
 # Operator -> head, how tightly it holds its left operand, and its right one.
 BINARY = {
-    "\\choose": ("binomial", 2, 3),
+    "\\choose": ("binomial", 2, 3), "\\over": ("div", 2, 3),
     "\\cup": ("union", 4, 5), "\\cap": ("intersection", 6, 7), "\\setminus": ("setminus", 4, 5),
     "\\backslash": ("setminus", 4, 5), ":": ("ratio", 8, 9), "to": ("span", 8, 9),
     "+": ("add", 10, 11), "-": ("sub", 10, 11), "\\pm": ("pm", 10, 11), "\\mp": ("pm", 10, 11),

@@ -36,7 +36,17 @@ _SYMBOLS = re.compile(r"(?:\\text\s*\{)?([A-Za-z][A-Za-z'.-]*(?:[ ,]+[A-Za-z'.-]
 _NO_SOLUTION = frozenset(
     f"{start}{what}{end}"
     for start in ("", "there are ", "there is ")
-    for what in ("no solution", "no real solution", "no real root")
+    for what in (
+        "no solution",
+        "no real solution",
+        "no real root",
+        "no such x",
+        "no such number",
+        "no such integer",
+        "no such value",
+        "no such pair",
+        "no such function",
+    )
     for end in ("", " exist", " exists")
 ) | {"empty set", "none"}
 _OF_WORDS = frozenset("eio")

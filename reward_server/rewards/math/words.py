@@ -12,8 +12,14 @@ _TENS = {word: 10 * value for value, word in enumerate(_TENS_WORDS.split(), star
 _LARGE = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _PARTS = {
     "half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
-    "eighth": 8, "ninth": 9, "tenth": 10,
+    "eighth": 8, "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "thirteenth": 13, "fourteenth": 14,
+    "fifteenth": 15, "sixteenth": 16, "seventeenth": 17, "eighteenth": 18, "nineteenth": 19, "twentieth": 20,
+    "thirtieth": 30, "fortieth": 40, "fiftieth": 50, "sixtieth": 60, "seventieth": 70, "eightieth": 80,
+    "ninetieth": 90, "hundredth": 100, "thousandth": 1000,
 }  # fmt: skip
+_ROUND = frozenset((*_LARGE, "hundred"))
+# Up to here "three fourth" is taken for three fourths.
+_MOST_LOOSE = 10
 _MOST_WORDS = 12
 # What no unit is called: "seven eight" is no seven. A quarter may be a coin.
 _ORDINALS = frozenset((*_PARTS, *(f"{part}s" for part in _PARTS))) - {"quarter", "quarters"}
@@ -61,7 +67,12 @@ def _part(words: list[str]) -> Fraction | None:
     below = _PARTS.get(words[-1]) or _PARTS.get(words[-1].removesuffix("s"))
     if below is None:
         return None
-    above = 1 if words[:-1] in ([], ["a"], ["one"]) else _integer(words[:-1])
+    if words[:-1] in ([], ["a"], ["one"]):
+        return Fraction(1, below)
+    # "Twenty-fifth" and "one hundred fifth" are places in a row; "two hundred thousandths" is two things.
+    is_round = words[-2] in _TENS or words[-2] in _ROUND
+    is_place = words[-1] in _PARTS and (below > _MOST_LOOSE or is_round)
+    above = None if is_place or (is_round and below >= _PARTS["hundredth"]) else _integer(words[:-1])
     return None if above is None else Fraction(above, below)
 
 

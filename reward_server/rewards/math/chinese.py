@@ -1,0 +1,47 @@
+"""Whole numbers in Chinese signs: `二十三`, `一百零五`, `两万`.
+
+Only what has one reading: digits without a place (`二三`) and the spoken `一百五` for 150 have not.
+A sign alone (`五`) is a digit of another script, as any other.
+"""
+
+import re
+
+_DIGITS = "零一二三四五六七八九"
+_PLACES = {"千": 1000, "百": 100, "十": 10}
+_MYRIAD = 10_000
+_NUMBER = re.compile(rf"[两万{_DIGITS}{''.join(_PLACES)}]{{1,20}}")
+_PLACED = re.compile("[万千百十]")
+_PAIR = re.compile("两(?=[百千万])")
+
+
+def read_chinese(text: str) -> int | None:
+    """Return the number that the whole text is; None if it is anything else, or not spelled in full."""
+    if not _NUMBER.fullmatch(text) or not _PLACED.search(text):
+        return None
+    text = _PAIR.sub("二", text)
+    total = group = digit = 0
+    for sign in text:
+        if sign == "万":
+            total, group, digit = (group + digit) * _MYRIAD, 0, 0
+        elif sign in _PLACES:
+            group, digit = group + (digit or 1) * _PLACES[sign], 0
+        else:
+            digit = _DIGITS.find(sign)
+    total += group + digit
+    return total if 0 <= total < _MYRIAD**2 and text == _spelled(total) else None
+
+
+def _spelled(number: int) -> str:
+    myriads, rest = divmod(number, _MYRIAD)
+    head = f"{_spelled(myriads)}万" if myriads else ""
+    if myriads and not rest:
+        return head
+    signs = "".join(
+        f"{_DIGITS[rest // size % 10]}{sign}" if rest // size % 10 else "零"
+        for sign, size in (*_PLACES.items(), ("", 1))
+    )
+    spelled = re.sub("零+", "零", signs).rstrip("零")
+    if myriads:
+        return head + spelled
+    # Ten goes without its one where it comes first.
+    return spelled.removeprefix("零").removeprefix("一" if 10 <= number < 20 else "") or "零"
