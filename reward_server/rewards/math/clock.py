@@ -17,22 +17,26 @@ _HOURS = 12
 CLOCK = Unit(dimension=(("time of day", 1),), scale=Fraction(1))
 _TIME = re.compile(
     r"(?P<hour>\d{1,2})(?::(?P<minute>[0-5]\d))?"
-    r"(?: ?(?:\\text\s*\{ ?)?(?:(?P<half>[ap])\.? ?m\.?|in the (?P<part>morning|afternoon|evening))\}?)?",
+    r"(?: ?(?:\\text\s*\{ ?)?(?:(?P<half>[ap])\.? ?m\.?"
+    r"|(?P<part>in the morning|in the afternoon|in the evening|at night))\}?)?",
     re.IGNORECASE | re.ASCII,
 )
+_NAMED = {"noon": "12:00 pm", "12 noon": "12:00 pm", "midnight": "12:00 am", "12 midnight": "12:00 am"}
+# "2:00 at night" is in the morning for some and never said by others.
+_AT_NIGHT = range(6, _HOURS)
 
 
 def read_time(text: str) -> Measured | None:
     """Read a time of day with minutes, in 12 or 24 hours; None if it could be anything else."""
-    found = _TIME.fullmatch(text)
+    found = _match(text)
     if found is None or found["minute"] is None or not (_half(found) or found["minute"][0] == "0"):
         return None
     return _time(found)
 
 
 def read_hour(text: str, wanted: Node) -> Measured | None:
-    """Read any time of day where one is asked for: `5 pm`, and `5:30` for either half of the day."""
-    found = _TIME.fullmatch(text)
+    """Read any time of day where one is asked for: `5 pm`, `noon`, and `5:30` for either half of the day."""
+    found = _match(_NAMED.get(text.lower(), text))
     if found is None or not (_half(found) or found["minute"]):
         return None
     said = _time(found)
@@ -48,7 +52,7 @@ def as_written(text: str, hour: Node) -> str:
 
     A reference with an hour after noon is one of 24 hours.
     """
-    found = _TIME.fullmatch(text)
+    found = _match(text)
     if not found or not _half(found) or not found["minute"]:
         return text
     if isinstance(hour, Number) and hour.value > _HOURS and _half(found) == "p":
@@ -56,10 +60,16 @@ def as_written(text: str, hour: Node) -> str:
     return text[: found.end("minute")]
 
 
+def _match(text: str) -> re.Match[str] | None:
+    found = _TIME.fullmatch(text)
+    at_night = found is not None and (found["part"] or "").lower() == "at night"
+    return None if found and at_night and int(found["hour"]) not in _AT_NIGHT else found
+
+
 def _half(found: re.Match[str]) -> str:
     """Return `a` or `p`, or nothing if no half of the day is named."""
     if found["part"]:
-        return "a" if found["part"].lower() == "morning" else "p"
+        return "a" if found["part"].lower() == "in the morning" else "p"
     return (found["half"] or "").lower()
 
 

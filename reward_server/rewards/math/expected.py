@@ -23,7 +23,7 @@ def read_as(node: Node, unit: Unit | None, text: str) -> Measured | None:
     """
     if unit == CLOCK:
         return read_hour(text, node)
-    if isinstance(node, Collection) and node.kind is Kind.RATIO and text[-1:] in "mM.}gGnN":
+    if isinstance(node, Collection) and node.kind is Kind.RATIO and text[-1:] in "mM.}gGnNtT":
         return read(as_written(text, node.items[0]))
     if isinstance(node, Number) and (found := read_thousands(text) or _read_foreign(node, text)):
         return found

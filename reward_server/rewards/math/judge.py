@@ -22,7 +22,7 @@ from reward_server.rewards.math.expected import read_as
 from reward_server.rewards.math.matrices import worked_out
 from reward_server.rewards.math.meter import OverBudgetError
 from reward_server.rewards.math.numbers import Measured
-from reward_server.rewards.math.reading import bare, read, scaled
+from reward_server.rewards.math.reading import DOLLARS, bare, read, scaled
 from reward_server.rewards.math.sampled import Match, Sampler
 from reward_server.rewards.math.tokens import MAX_DIGITS
 from reward_server.rewards.math.tree import (
@@ -36,7 +36,7 @@ from reward_server.rewards.math.tree import (
     Text,
     symbols,
 )
-from reward_server.rewards.math.units import ANY_LENGTH, CENTS, PERCENT, Unit
+from reward_server.rewards.math.units import ANY_LENGTH, OTHER_MONEY, PERCENT, Unit
 
 # In the working of GSM8K, `$<<4*4.5=18>>18`.
 _MONEY = re.compile(r"\$ ?(?:<<[^<>]{0,200}>>)?(\d[\d,]{0,30}(?:\.\d{1,10})?)", re.ASCII)
@@ -190,9 +190,8 @@ def _judge_values(sampler: Sampler, gold: Gold, node: Node, text: str) -> Judged
     measured = read_as(node, gold.unit, text) or read(text)
     plain = isinstance(node, Number) and isinstance(measured.node, Number)
     layer = Layer.NUMBERS if plain else Layer.VALUES
-    if gold.dollars and measured.unit == CENTS:
-        measured = Measured(node=scaled(measured.node, CENTS.scale))
-    pairs = _in_one_unit(node, gold.unit, measured)
+    unit = DOLLARS if gold.dollars and measured.unit in OTHER_MONEY else gold.unit
+    pairs = _in_one_unit(node, unit, measured)
     if not pairs:
         return Judged(correct=False, layer=layer, answer=text, note=", units differ")
     sampler.meter.restart()

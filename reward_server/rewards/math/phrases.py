@@ -1,6 +1,6 @@
 """One number in several words, where one number is asked for; elsewhere `2 and 1/2` is a list.
 
-`2 and 1/2 hours`, `2 and a half`, `an hour and a half`, `1 out of 6`, `1 in 6`, `3 over 5`.
+`2 and 1/2 hours`, `2 and a half`, `an hour and a half`, `1 out of 6`, `one in six`, `3 over 5`.
 """
 
 import re
@@ -9,8 +9,9 @@ from fractions import Fraction
 from reward_server.rewards.math.numbers import Measured, read_number, read_unit
 from reward_server.rewards.math.tree import Number
 
-_SHARE = re.compile(r"(\d{1,12}) (?:out of|in)(?: every)? (\d{1,12})", re.ASCII)
-_OVER = re.compile(r"(-?\d{1,12}|[a-z-]{3,20}) over (\d{1,12}|[a-z-]{3,20})", re.ASCII | re.IGNORECASE)
+_WHOLE = r"(\d{1,12}|[a-z-]{3,20})"
+_SHARE = re.compile(rf"{_WHOLE} (?:out of|in)(?: every)? {_WHOLE}", re.ASCII | re.IGNORECASE)
+_OVER = re.compile(rf"(-?\d{{1,12}}|[a-z-]{{3,20}}) over {_WHOLE}", re.ASCII | re.IGNORECASE)
 _AND_PART = re.compile(r"(\d{1,12}) and (?:(\d{1,6})/(\d{1,6})|a (half|third|quarter))(?![\w/])", re.ASCII)
 _HALF_MORE = re.compile(r"(an?|\w{1,12}) ([A-Za-z]{3,20}) and a half", re.ASCII)
 _PARTS = {"half": 2, "third": 3, "quarter": 4}
@@ -18,9 +19,7 @@ _PARTS = {"half": 2, "third": 3, "quarter": 4}
 
 def read_phrase(text: str) -> Measured | None:
     """Read a phrase that is one number; None for anything else."""
-    if found := _SHARE.fullmatch(text):
-        return read_number(f"{found[1]}/{found[2]}")
-    if found := _OVER.fullmatch(text):
+    if found := _SHARE.fullmatch(text) or _OVER.fullmatch(text):
         return _quotient(found[1], found[2])
     if found := _HALF_MORE.fullmatch(text):
         count = "one" if found[1] in ("a", "an", "A", "An") else found[1]

@@ -93,7 +93,12 @@ NO_UNIT_WORDS = frozenset(("unit", "units"))
 # As in "square units", which are those of any area.
 ANY_LENGTH = "unit of length"
 NO_UNIT = Unit(dimension=(), scale=Fraction(1))
-CENTS = Unit(dimension=(("dollar", 1),), scale=Fraction(1, 100))
+# What is not dollars.
+OTHER_MONEY = (
+    Unit(dimension=(("dollar", 1),), scale=Fraction(1, 100)),
+    Unit(dimension=(("euro", 1),), scale=Fraction(1)),
+    Unit(dimension=(("pound sterling", 1),), scale=Fraction(1)),
+)
 PERCENT = Unit(dimension=(("percent", 1),), scale=Fraction(1))
 # The units written as one word, in singular and plural: no need to take them apart.
 _ONE_WORD = {
