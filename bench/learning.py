@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from trainer.records import Summary, read_steps, summary_from_json
+from trainer.run_files.records import Summary, read_steps, summary_from_json
 
 
 def main() -> int:

@@ -99,8 +99,8 @@ def configuration(options: argparse.Namespace) -> TrainConfig:
 
 def measure(config: TrainConfig, base: Path, path: Path, client: RewardClient) -> tuple[float, float, str]:
     """Returns seconds a step, the share waited, and a hash-like line of the losses."""
-    from trainer.progress import Progress
-    from trainer.run_directory import RunDirectory
+    from trainer.reporting.progress import Progress
+    from trainer.run_files.run_directory import RunDirectory
     from trainer.train import train
 
     if base.exists():

@@ -12,7 +12,7 @@ epoch begins in a new order; a trainer may put other rows into the places of rep
 (`tasks.pass_rates`), but the domain of every place stays what it was.
 
 This is what a public GRPO project calls DISCO, for distribution correction. The paper of
-that name (arXiv 2505.15074) scales rewards and is in `trainer.disco`.
+that name (arXiv 2505.15074) scales rewards and is in `trainer.experience.disco`.
 """
 
 import math

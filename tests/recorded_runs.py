@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from trainer.records import RolloutRecord
-from trainer.rollouts import DIRECTORY, write_rollouts
+from trainer.run_files.records import RolloutRecord
+from trainer.run_files.rollouts import DIRECTORY, write_rollouts
 
 Score = Callable[[int, str, int, int], float]
 

@@ -22,8 +22,8 @@ from reward_client.retries import Retry
 from reward_client.security import Security
 from trainer import huge_pages
 from trainer.config import ConfigurationError, TrainConfig, parse
-from trainer.progress import Progress
-from trainer.run_directory import RECORD_FILE, RunDirectory, choose
+from trainer.reporting.progress import Progress
+from trainer.run_files.run_directory import RECORD_FILE, RunDirectory, choose
 
 RUNS = Path("runs")
 
@@ -50,7 +50,8 @@ def main() -> int:
 
 
 def _train(config: TrainConfig, run: RunDirectory) -> None:
-    from trainer import environment, plots, report  # noqa: PLC0415
+    from trainer import environment  # noqa: PLC0415
+    from trainer.reporting import plots, report  # noqa: PLC0415
     from trainer.train import train  # noqa: PLC0415
 
     environment.prepare(cache=RUNS / ".cache" / "xla")

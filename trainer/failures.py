@@ -3,8 +3,8 @@
 from policy.errors import PolicyError
 from reward_client.api import RewardClientError
 from tasks.errors import TasksError
-from trainer.rewards import TooManyFailuresError
-from trainer.tunix_learner import NotFiniteError, StopRequestedError
+from trainer.experience.rewards import TooManyFailuresError
+from trainer.grpo.learner import NotFiniteError, StopRequestedError
 
 __all__ = ["EXPECTED", "StopRequestedError"]
 

@@ -2,7 +2,7 @@
 
 Each phase leaves its result in the run's directory, so that a run that was stopped goes
 on behind the last phase, and within warm start and GRPO from the last checkpoint. What a
-step does is in `trainer.tunix_learner`.
+step does is in `trainer.grpo.learner`.
 """
 
 from collections.abc import Callable
@@ -19,30 +19,30 @@ from policy.tokenizer import Tokenizer
 from reward_client.api import RewardClientError
 from tasks.mixing import Mixture
 from tasks.prompts import PromptTemplate
-from trainer.accounts import checkpoint_record, row_record, run_record, summarise
-from trainer.base import fits, prepare_base, prepare_tokenizer, template_of
 from trainer.config import ConfigurationError, TrainConfig
-from trainer.data import Rows, choose_rows, load_rows, mix, without_domain
-from trainer.disco import Disco
-from trainer.draws import Draws
-from trainer.evaluation import Evaluation, Evaluator, read_evaluation
-from trainer.experience import Experience
-from trainer.grading import Grading, Scorer
-from trainer.held_out import AFTER, BEFORE
-from trainer.held_out_curve import HeldOutCurve
+from trainer.evaluation.curve import HeldOutCurve
+from trainer.evaluation.evaluator import Evaluation, Evaluator, read_evaluation
+from trainer.evaluation.held_out import AFTER, BEFORE
+from trainer.experience.collecting import Experience
+from trainer.experience.disco import Disco
+from trainer.experience.draws import Draws
+from trainer.experience.grading import Grading, Scorer
+from trainer.experience.rewards import TooManyFailuresError
+from trainer.grpo.assembly import Models, build_learner, learning_rate_schedule
+from trainer.grpo.learner import Learner, StepResult, StopRequestedError
 from trainer.interrupts import interruptible
-from trainer.phases import Phases
-from trainer.probe import Probed, probe
-from trainer.progress import Progress
-from trainer.records import Summary
-from trainer.report import write_summary
-from trainer.rewards import TooManyFailuresError
-from trainer.run_directory import RunDirectory
-from trainer.steps import StepRecorder
-from trainer.telling import Telling, tell
+from trainer.preparing.base import fits, prepare_base, prepare_tokenizer, template_of
+from trainer.preparing.data import Rows, choose_rows, load_rows, mix, without_domain
+from trainer.preparing.probe import Probed, probe
+from trainer.reporting.accounts import checkpoint_record, row_record, run_record, summarise
+from trainer.reporting.phases import Phases
+from trainer.reporting.progress import Progress
+from trainer.reporting.report import write_summary
+from trainer.reporting.steps import StepRecorder
+from trainer.reporting.telling import Telling, tell
+from trainer.run_files.records import Summary
+from trainer.run_files.run_directory import RunDirectory
 from trainer.tracking.api import check, open_trackers
-from trainer.tunix_adapter import Models, build_learner, learning_rate_schedule
-from trainer.tunix_learner import Learner, StepResult, StopRequestedError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,8 +74,8 @@ def train(config: TrainConfig, *, run: RunDirectory, scorer: Scorer, progress: P
         ConfigurationError: a tracker that is asked for is not installed or cannot be used.
         StopRequestedError: the user asked to stop; the run can be resumed.
         reward_client.api.RewardClientError: no rewards; a checkpoint is kept.
-        trainer.rewards.TooManyFailuresError: too few rewards; a checkpoint is kept.
-        trainer.tunix_learner.NotFiniteError: the training broke down; the checkpoint before it is kept.
+        trainer.experience.rewards.TooManyFailuresError: too few rewards; a checkpoint is kept.
+        trainer.grpo.learner.NotFiniteError: the training broke down; the checkpoint before it is kept.
         policy.errors.PolicyError, tasks.errors.TasksError: model or data cannot be had.
     """
     check(config.tracking)

@@ -16,7 +16,7 @@ from reward_client.api import Outcome, RewardClientError
 from reward_client.client import SERVICE, RewardClient
 from reward_client.retries import Retry
 from reward_client.wire import read_outcome, write_sample
-from trainer.rewards import check_failures, group_advantages, to_batch
+from trainer.experience.rewards import check_failures, group_advantages, to_batch
 
 CALL_S = 45.0
 PAUSE_S = 0.02

@@ -29,7 +29,7 @@ _GROUPS = """
         count(score) < 2 OR coalesce(max(score) - min(score), 0) < 1e-9 AS flat
     FROM rollouts GROUP BY step, group_id
 """
-# As the trainer writes them (`trainer/rollouts.py`).
+# As the trainer writes them (`trainer/run_files/rollouts.py`).
 _COLUMNS = """
     step INTEGER, sample_id VARCHAR, group_id VARCHAR, example_id VARCHAR, domain VARCHAR, reward VARCHAR,
     prompt VARCHAR, completion VARCHAR, tokens INTEGER, truncated BOOLEAN, score DOUBLE, format DOUBLE,

@@ -14,8 +14,8 @@ import pytest
 from tests.e2e import killed_run
 from tests.unit.trainer.event_files import scalars, texts
 from tests.unit.trainer.loops import numbers
-from trainer.held_out import read_curve
-from trainer.run_directory import RunDirectory
+from trainer.evaluation.held_out import read_curve
+from trainer.run_files.run_directory import RunDirectory
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 

@@ -16,8 +16,8 @@ from reward_client.local import LocalServer
 from reward_client.security import Security
 from tests.conftest import missing
 from trainer.__main__ import open_scorer
-from trainer.progress import Progress
-from trainer.run_directory import RunDirectory
+from trainer.reporting.progress import Progress
+from trainer.run_files.run_directory import RunDirectory
 
 WAIT_S = 30.0
 

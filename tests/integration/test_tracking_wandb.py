@@ -16,8 +16,8 @@ import pytest
 from tests.integration.wandb_files import history
 from tests.unit.trainer_views.synthetic_runs import domain_result, step_records
 from trainer.config import ConfigurationError, parse
-from trainer.records import RolloutRecord
-from trainer.run_directory import RunDirectory
+from trainer.run_files.records import RolloutRecord
+from trainer.run_files.run_directory import RunDirectory
 from trainer.tracking import weights_and_biases
 from trainer.tracking.api import open_trackers
 from trainer.tracking.weights_and_biases import WeightsAndBiases
@@ -199,7 +199,7 @@ def test_without_the_package_a_run_ends_before_it_does_anything(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spec: Any
 ) -> None:
     """A folder called `wandb`, as the package itself makes where it is run, is no package."""
-    from trainer.progress import Progress
+    from trainer.reporting.progress import Progress
     from trainer.tracking import api
     from trainer.train import train
 

@@ -13,8 +13,8 @@ from typing import Protocol
 from evals.results import DomainResult
 from trainer.config import ConfigurationError, TrainConfig
 from trainer.options import TrackingOptions
-from trainer.records import RolloutRecord, StepRecord
-from trainer.run_directory import RunDirectory
+from trainer.run_files.records import RolloutRecord, StepRecord
+from trainer.run_files.run_directory import RunDirectory
 
 
 class Tracker(Protocol):

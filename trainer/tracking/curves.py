@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 
 from evals.results import DomainResult
-from trainer.records import StepRecord
+from trainer.run_files.records import StepRecord
 
 
 def step_curves(record: StepRecord) -> Mapping[str, float]:

@@ -18,7 +18,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from tensorboard.util import tensor_util
 
 from evals.results import DomainResult
-from trainer.records import RolloutRecord, StepRecord
+from trainer.run_files.records import RolloutRecord, StepRecord
 from trainer.tracking.curves import evaluation_curves, step_curves
 from trainer.tracking.text import as_markdown
 

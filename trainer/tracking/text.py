@@ -3,7 +3,7 @@
 import math
 import textwrap
 
-from trainer.records import RolloutRecord
+from trainer.run_files.records import RolloutRecord
 
 
 def as_markdown(rollout: RolloutRecord) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from evals.results import DomainResult
 from trainer.config import ConfigurationError
-from trainer.records import RolloutRecord, StepRecord
+from trainer.run_files.records import RolloutRecord, StepRecord
 from trainer.tracking.curves import evaluation_curves, step_curves
 
 _EVALUATED_STEP = "held_out_step"

@@ -16,7 +16,7 @@ from evals.explore.rollouts import GroupFilter, Rollouts
 from evals.explore.signals import Signal, Status, signals
 from evals.held_out import of_domain, read_held_out
 from tests.recorded_runs import evaluation, rollout, write_run, write_step
-from trainer.records import RolloutRecord
+from trainer.run_files.records import RolloutRecord
 
 Change = Callable[[int, RolloutRecord], dict[str, Any]]
 HOSTILE = "'; DROP TABLE rollouts; --"

@@ -30,12 +30,12 @@ from policy.tokenizer import Tokenizer, train_tokenizer
 from reward_client.api import MathReference, Outcome, Sample, Score
 from tasks.api import Demonstration, Domain, Example, Split
 from trainer.config import TrainConfig, parse
-from trainer.disco import Disco
-from trainer.draws import Draw
-from trainer.experience import Experience
-from trainer.grading import Grading
-from trainer.tunix_adapter import Models, build_learner
-from trainer.tunix_learner import Learner, StepResult
+from trainer.experience.collecting import Experience
+from trainer.experience.disco import Disco
+from trainer.experience.draws import Draw
+from trainer.experience.grading import Grading
+from trainer.grpo.assembly import Models, build_learner
+from trainer.grpo.learner import Learner, StepResult
 
 SHAPE = TinyShape(layers=2, width=32, hidden=64, head_dim=16, context=48)
 GOLDEN = Path(__file__).parents[2] / "data" / "golden_step.json"
@@ -90,7 +90,7 @@ def _even(text: str) -> float:
 
 
 class Sums:
-    """Draws of sums, in order; what `trainer.draws.Draws` is to a whole run."""
+    """Draws of sums, in order; what `trainer.experience.draws.Draws` is to a whole run."""
 
     def __init__(self) -> None:
         self.position = 0

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from reward_client.api import Failure, Outcome, RewardUnavailableError, Sample, Score
 from trainer.config import TrainConfig
-from trainer.progress import Progress
-from trainer.records import StepRecord, Summary
-from trainer.run_directory import RunDirectory
+from trainer.reporting.progress import Progress
+from trainer.run_files.records import StepRecord, Summary
+from trainer.run_files.run_directory import RunDirectory
 from trainer.train import train
 
 

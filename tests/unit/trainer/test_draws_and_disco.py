@@ -13,9 +13,9 @@ from reward_client.api import Failure, MathReference, Outcome, Score
 from tasks.api import Demonstration, Domain, Example, Split
 from tasks.mixing import Mixture
 from tasks.pass_rates import PassRates
-from trainer.disco import Disco, difficulty_weight, domain_weight
-from trainer.draws import Draw, Draws
-from trainer.groups import GradedGroup, Group, learn
+from trainer.experience.disco import Disco, difficulty_weight, domain_weight
+from trainer.experience.draws import Draw, Draws
+from trainer.experience.groups import GradedGroup, Group, learn
 from trainer.options import GrpoOptions
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reward_client.api import Failure, Outcome, Score
-from trainer.rewards import (
+from trainer.experience.rewards import (
     TooManyFailuresError,
     check_failures,
     clean_completion,

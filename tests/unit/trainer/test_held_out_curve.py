@@ -14,11 +14,11 @@ from reward_client.api import RewardUnavailableError
 from tests.unit.trainer.loops import LengthScorer, grpo_only, numbers
 from tests.unit.trainer_views.synthetic_runs import domain_result, step_records
 from trainer.config import TrainConfig
-from trainer.evaluation import Completions, Evaluation
-from trainer.held_out import read_curve
-from trainer.held_out_curve import HeldOutCurve
-from trainer.plots import training_figure
-from trainer.run_directory import RunDirectory
+from trainer.evaluation.curve import HeldOutCurve
+from trainer.evaluation.evaluator import Completions, Evaluation
+from trainer.evaluation.held_out import read_curve
+from trainer.reporting.plots import training_figure
+from trainer.run_files.run_directory import RunDirectory
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.with mesh..:DeprecationWarning"),

@@ -9,8 +9,8 @@ import pytest
 from flax import nnx
 from tunix.rl import algo_core, common
 
+from trainer.grpo.loss import tunix_config
 from trainer.options import GrpoOptions
-from trainer.tunix_loss import tunix_config
 
 WORDS, PROMPT, LENGTH = 7, 2, 4
 # Two groups of two; completions end with padding (0) at different places.
@@ -70,7 +70,7 @@ def tunix_loss(options: GrpoOptions, *, old: bool, mask: np.ndarray = ALL) -> tu
 
 
 def numpy_loss(options: GrpoOptions, *, old: bool, mask: np.ndarray = ALL) -> float:
-    """The formulas of `trainer.tunix_loss`, token by token."""
+    """The formulas of `trainer.grpo.loss`, token by token."""
     new = log_probabilities(POLICY, options.temperature)
     before = log_probabilities(OLD, options.temperature) if old else new
     reference = log_probabilities(REFERENCE, options.temperature)

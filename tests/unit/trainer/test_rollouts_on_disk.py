@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas
 import pytest
 
-from trainer.records import RolloutRecord
-from trainer.rollouts import SCHEMA, write_rollouts
-from trainer.run_directory import RunDirectory
+from trainer.run_files.records import RolloutRecord
+from trainer.run_files.rollouts import SCHEMA, write_rollouts
+from trainer.run_files.run_directory import RunDirectory
 
 SCORED = RolloutRecord(
     step=11,

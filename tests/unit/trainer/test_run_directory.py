@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from trainer.config import ConfigurationError, TrainConfig, parse
-from trainer.records import StepRecord
-from trainer.run_directory import RunDirectory, choose
+from trainer.run_files.records import StepRecord
+from trainer.run_files.run_directory import RunDirectory, choose
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 

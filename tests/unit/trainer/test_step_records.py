@@ -11,13 +11,13 @@ from policy.sampling import Completion
 from reward_client.api import Failure, MathReference, Outcome, Score
 from tasks.api import Demonstration, Domain, Example, Split
 from trainer.config import parse
-from trainer.disco import Disco
-from trainer.draws import Draw
-from trainer.groups import GradedGroup, Group, learn
+from trainer.experience.disco import Disco
+from trainer.experience.draws import Draw
+from trainer.experience.groups import GradedGroup, Group, learn
+from trainer.grpo.learner import StepResult
 from trainer.options import GrpoOptions
-from trainer.records import step_from_json, to_json
-from trainer.steps import rollout_records, step_record
-from trainer.tunix_learner import StepResult
+from trainer.reporting.steps import rollout_records, step_record
+from trainer.run_files.records import step_from_json, to_json
 
 
 def graded(position: int, domain: Domain, scores: list[float | None]) -> GradedGroup:

@@ -11,8 +11,8 @@ from reward_client.api import RewardUnavailableError
 from tests.unit.trainer.event_files import scalars, texts
 from tests.unit.trainer.loops import LengthScorer, grpo_only
 from trainer.config import TrainConfig
-from trainer.held_out import AFTER, BEFORE, read_curve
-from trainer.run_directory import RunDirectory
+from trainer.evaluation.held_out import AFTER, BEFORE, read_curve
+from trainer.run_files.run_directory import RunDirectory
 from trainer.tracking.tensorboard import TensorBoard
 
 pytestmark = [

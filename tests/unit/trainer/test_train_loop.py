@@ -12,10 +12,10 @@ from policy.errors import PolicyError
 from reward_client.api import Outcome, RewardUnavailableError, Sample
 from tasks.prompts import PromptTemplate
 from tests.unit.trainer.loops import LengthScorer, numbers, run, texts
-from trainer import tunix_rollout
 from trainer.config import TrainConfig
-from trainer.rewards import TooManyFailuresError
-from trainer.run_directory import RunDirectory
+from trainer.experience.rewards import TooManyFailuresError
+from trainer.grpo import rollout as tunix_rollout
+from trainer.run_files.run_directory import RunDirectory
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.with mesh..:DeprecationWarning"),

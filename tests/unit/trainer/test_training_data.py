@@ -8,10 +8,10 @@ import pytest
 from policy.tokenizer import BOS_ID, PAD_ID, Tokenizer, train_tokenizer
 from tasks.api import Domain, Split
 from tasks.prompts import SHORT_SYSTEM, PromptTemplate
-from trainer.accounts import row_record
 from trainer.config import ConfigurationError, TrainConfig, WarmStartOptions, parse
-from trainer.data import choose_rows, demonstrated, load_rows, mix, without_domain
-from trainer.warm_start import NoisyTeacher, encode
+from trainer.preparing.data import choose_rows, demonstrated, load_rows, mix, without_domain
+from trainer.preparing.warm_start import NoisyTeacher, encode
+from trainer.reporting.accounts import row_record
 
 TEMPLATE = PromptTemplate(system=SHORT_SYSTEM)
 
@@ -71,7 +71,7 @@ def test_when_nothing_fits_the_error_names_the_limits(config: TrainConfig) -> No
 
 
 def test_every_embedded_row_fits_the_tiny_configuration(config: TrainConfig, tokenizer: Tokenizer) -> None:
-    from trainer.base import fits
+    from trainer.preparing.base import fits
 
     assert all(fits(config, TEMPLATE, tokenizer, example) for example in load_rows(config).examples)
 

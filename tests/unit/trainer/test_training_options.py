@@ -13,9 +13,9 @@ import pytest
 from reward_client.api import Outcome, RewardUnavailableError, Sample
 from tests.unit.trainer.loops import LengthScorer, grpo_only, numbers
 from trainer.config import ConfigurationError, TrainConfig, problems
-from trainer.records import StepRecord
-from trainer.run_directory import RunDirectory
-from trainer.tunix_learner import NotFiniteError
+from trainer.grpo.learner import NotFiniteError
+from trainer.run_files.records import StepRecord
+from trainer.run_files.run_directory import RunDirectory
 
 pytestmark = pytest.mark.filterwarnings("ignore:.with mesh..:DeprecationWarning")
 
@@ -187,7 +187,7 @@ def test_a_checkpoint_says_with_what_it_was_made(small: TrainConfig, finished: P
 def test_a_checkpoint_of_another_prompt_template_is_refused(
     small: TrainConfig, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from trainer import base
+    from trainer.preparing import base
 
     breaking = LengthScorer()
     breaking.fail_call = PROBE + 2

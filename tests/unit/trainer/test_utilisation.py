@@ -9,7 +9,7 @@ from policy.gemma import ModelConfig
 from policy.lora import LoraShape
 from tests.unit.trainer_views.synthetic_runs import step_records
 from trainer.config import parse
-from trainer.utilisation import utilisation
+from trainer.reporting.utilisation import utilisation
 
 CONFIG = parse(["--config", "gemma3_1b"])
 MODEL = ModelConfig.gemma3_1b_it()

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from policy.gemma import make_mesh
-from trainer.base import prepare_base, prepare_tokenizer, template_of
 from trainer.config import TrainConfig
-from trainer.data import choose_rows, load_rows
-from trainer.run_directory import RunDirectory
-from trainer.tunix_learner import StopRequestedError
+from trainer.grpo.learner import StopRequestedError
+from trainer.preparing.base import prepare_base, prepare_tokenizer, template_of
+from trainer.preparing.data import choose_rows, load_rows
+from trainer.run_files.run_directory import RunDirectory
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.with mesh..:DeprecationWarning"),
@@ -61,7 +61,7 @@ def test_a_run_killed_in_its_warm_start_is_the_unfinished_run_that_goes_on(tmp_p
     from datetime import UTC, datetime
 
     from trainer.config import parse
-    from trainer.run_directory import choose
+    from trainer.run_files.run_directory import choose
 
     config = parse([])
     RunDirectory(tmp_path / "20290101-000000-tiny-s0").start(config, {})

@@ -6,7 +6,7 @@ import numpy as np
 
 from evals.results import DomainResult
 from evals.statistics import Interval
-from trainer.records import StepRecord, Summary
+from trainer.run_files.records import StepRecord, Summary
 
 DOMAINS = ("math", "code", "science", "logic", "summary")
 

@@ -9,9 +9,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from tests.unit.trainer_views.synthetic_runs import step_records, summary
-from trainer.plots import before_after_figure, training_figure, write
-from trainer.records import METRICS_FILE, RecordError, StepRecord, Summary, read_steps, to_json
-from trainer.report import write_summary
+from trainer.reporting.plots import before_after_figure, training_figure, write
+from trainer.reporting.report import write_summary
+from trainer.run_files.records import METRICS_FILE, RecordError, StepRecord, Summary, read_steps, to_json
 
 PNG = b"\x89PNG"
 

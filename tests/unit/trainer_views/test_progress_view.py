@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from tests.unit.trainer_views.synthetic_runs import step_records
-from trainer.progress import Progress, QuietConsole
-from trainer.view import Phase, duration, sparkline
+from trainer.reporting.progress import Progress, QuietConsole
+from trainer.reporting.view import Phase, duration, sparkline
 
 
 class Clock:

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from tests.unit.trainer_views.synthetic_runs import step_records, summary
-from trainer.records import RecordError, step_from_json, summary_from_json, to_json
+from trainer.run_files.records import RecordError, step_from_json, summary_from_json, to_json
 
 
 def test_a_step_survives_a_round_trip_as_one_line() -> None:

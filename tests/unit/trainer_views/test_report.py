@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from tests.unit.trainer_views.synthetic_runs import domain_result, summary
-from trainer.records import Summary, summary_from_json
-from trainer.report import lines, print_summary, verdict, write_summary
+from trainer.reporting.report import lines, print_summary, verdict, write_summary
+from trainer.run_files.records import Summary, summary_from_json
 
 
 def printed(found: Summary, *, width: int = 80) -> str:

@@ -11,10 +11,10 @@ from math import gcd
 from typing import Any, Protocol
 
 from trainer.config import TrainConfig
-from trainer.draws import Draw, Draws
-from trainer.grading import Grading, PendingGrades
-from trainer.groups import GradedGroup, Group
-from trainer.rewards import check_failures, to_batch
+from trainer.experience.draws import Draw, Draws
+from trainer.experience.grading import Grading, PendingGrades
+from trainer.experience.groups import GradedGroup, Group
+from trainer.experience.rewards import check_failures, to_batch
 
 
 class Sampler(Protocol):
@@ -53,7 +53,7 @@ class Batch:
         """Waits for the next `count` groups and returns them.
 
         Raises:
-            trainer.rewards.TooManyFailuresError: too few completions came back with a score.
+            trainer.experience.rewards.TooManyFailuresError: too few completions came back with a score.
             reward_client.api.RewardClientError: a call could not be completed.
         """
         while len(self._ready) < count:

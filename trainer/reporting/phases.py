@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import cast
 
-from trainer.progress import Progress
-from trainer.run_directory import RunDirectory
+from trainer.reporting.progress import Progress
+from trainer.run_files.run_directory import RunDirectory
 
 SECONDS_FILE = "seconds.json"
 _TOTAL = "total"

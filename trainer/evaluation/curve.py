@@ -9,10 +9,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import asdict
 
-from trainer.evaluation import Completions, Evaluation, Evaluator, read_evaluation
-from trainer.grading import in_background
-from trainer.held_out import DIRECTORY, name_of
-from trainer.run_directory import RunDirectory
+from trainer.evaluation.evaluator import Completions, Evaluation, Evaluator, read_evaluation
+from trainer.evaluation.held_out import DIRECTORY, name_of
+from trainer.experience.grading import in_background
+from trainer.run_files.run_directory import RunDirectory
 
 SAMPLES = 1  # of a prompt: the curve has the prompts of `before` and `after`, and wider intervals
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evals.results import DomainResult
-from trainer.records import domain_results_from_json
+from trainer.run_files.records import domain_results_from_json
 
 BEFORE, AFTER = "before", "after"
 DIRECTORY = "evals"
@@ -29,7 +29,7 @@ def read_curve(run_dir: Path, *, steps: int) -> list[HeldOut]:
     """Reads what there is, in order of steps; `after` stands at `steps`.
 
     Raises:
-        trainer.records.RecordError: a file is not in its form.
+        trainer.run_files.records.RecordError: a file is not in its form.
     """
     points: list[HeldOut] = []
     for path in (run_dir / DIRECTORY).glob("*.json"):

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from trainer.config import ConfigurationError, TrainConfig, to_yaml
 from trainer.options import TrackingOptions
-from trainer.records import (
+from trainer.run_files.records import (
     METRICS_FILE,
     SUMMARY_FILE,
     RolloutRecord,
@@ -33,7 +33,7 @@ from trainer.records import (
     rollout_from_json,
     to_json,
 )
-from trainer.rollouts import DIRECTORY, write_rollouts
+from trainer.run_files.rollouts import DIRECTORY, write_rollouts
 
 RECORD_FILE = "run.json"
 _COMPLETIONS_FILE = "completions.jsonl"

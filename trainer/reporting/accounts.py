@@ -12,10 +12,10 @@ from tasks.api import Example
 from tasks.mixing import Mixture
 from tasks.prompts import PromptTemplate
 from trainer.config import TrainConfig, to_yaml
-from trainer.data import Rows
-from trainer.evaluation import Evaluation
-from trainer.probe import Probed
-from trainer.records import StepRecord, Summary
+from trainer.evaluation.evaluator import Evaluation
+from trainer.preparing.data import Rows
+from trainer.preparing.probe import Probed
+from trainer.run_files.records import StepRecord, Summary
 
 _PACKAGES = ("jax", "flax", "google-tunix", "qwix", "optax", "orbax-checkpoint", "numpy")
 

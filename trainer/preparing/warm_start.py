@@ -29,7 +29,7 @@ from policy.tokenizer import BOS_ID, END_OF_TURN, PAD_ID, Tokenizer
 from tasks.api import Example
 from tasks.prompts import PromptTemplate
 from trainer.config import WarmStartOptions
-from trainer.data import demonstrated
+from trainer.preparing.data import demonstrated
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

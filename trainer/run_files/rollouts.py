@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from trainer.records import RolloutRecord
+from trainer.run_files.records import RolloutRecord
 
 DIRECTORY = "rollouts"
 _TEXTS = ("sample_id", "group_id", "example_id", "domain", "reward", "prompt", "completion")

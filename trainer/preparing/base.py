@@ -19,11 +19,11 @@ from policy.gemma import (
 from policy.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from tasks.api import Example, Split
 from tasks.prompts import SHORT_SYSTEM, PromptTemplate
-from trainer import warm_start
 from trainer.config import TrainConfig
-from trainer.data import demonstrated
 from trainer.failures import StopRequestedError
-from trainer.run_directory import RunDirectory
+from trainer.preparing import warm_start
+from trainer.preparing.data import demonstrated
+from trainer.run_files.run_directory import RunDirectory
 
 _WARM_START = "warm_start"  # directory in the run
 _LENGTH_STEP = 16  # demonstrations are padded to a multiple of this many tokens

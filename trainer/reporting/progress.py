@@ -20,8 +20,8 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from trainer import view
-from trainer.records import StepRecord
+from trainer.reporting import view
+from trainer.run_files.records import StepRecord
 
 LINE_EVERY_S = 5.0
 _REDRAWS_PER_S = 2

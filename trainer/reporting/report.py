@@ -12,9 +12,9 @@ from rich.text import Text
 
 from evals.results import ALL, DomainResult
 from evals.statistics import Interval, difference
-from trainer.records import SUMMARY_FILE, Summary, to_json
-from trainer.run_directory import RunDirectory
-from trainer.view import duration
+from trainer.reporting.view import duration
+from trainer.run_files.records import SUMMARY_FILE, Summary, to_json
+from trainer.run_files.run_directory import RunDirectory
 
 _SIGNIFICANT = 0.05
 

@@ -7,13 +7,13 @@ from evals.results import ALL
 from policy.gemma import devices_of
 from policy.sampling import Generator
 from trainer.config import TrainConfig
-from trainer.evaluation import Evaluation
-from trainer.phases import Phases
-from trainer.progress import Progress
-from trainer.records import RolloutRecord, StepRecord
-from trainer.run_directory import RunDirectory
+from trainer.evaluation.evaluator import Evaluation
+from trainer.reporting.phases import Phases
+from trainer.reporting.progress import Progress
+from trainer.reporting.utilisation import utilisation
+from trainer.run_files.records import RolloutRecord, StepRecord
+from trainer.run_files.run_directory import RunDirectory
 from trainer.tracking.api import Trackers
-from trainer.utilisation import utilisation
 
 
 class Telling:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from reward_client.api import Failure, RewardClientError
 from tasks.api import Domain, Example
 from tasks.sample import to_sample
-from trainer.data import demonstrated
-from trainer.grading import Scorer
+from trainer.experience.grading import Scorer
+from trainer.preparing.data import demonstrated
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

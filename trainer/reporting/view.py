@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from trainer.records import StepRecord
+from trainer.run_files.records import StepRecord
 
 TRAILING_STEPS = 10
 SPARK_CELLS = 24

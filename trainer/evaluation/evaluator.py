@@ -15,11 +15,11 @@ from evals.results import DomainResult, domain_results, ungraded_by_kind
 from policy.sampling import Generator
 from tasks.api import Example
 from tasks.prompts import PromptTemplate
-from trainer.grading import STOP_MARKS
-from trainer.held_out import DIRECTORY
-from trainer.records import domain_results_from_json
-from trainer.rewards import clean_completion
-from trainer.run_directory import RunDirectory
+from trainer.evaluation.held_out import DIRECTORY
+from trainer.experience.grading import STOP_MARKS
+from trainer.experience.rewards import clean_completion
+from trainer.run_files.records import domain_results_from_json
+from trainer.run_files.run_directory import RunDirectory
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

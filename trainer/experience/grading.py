@@ -14,8 +14,8 @@ from typing import Protocol, TypeVar
 from policy.tokenizer import END_OF_TURN
 from reward_client.api import Outcome, Sample
 from tasks.sample import to_sample
-from trainer.groups import GradedGroup, Group
-from trainer.rewards import clean_completion
+from trainer.experience.groups import GradedGroup, Group
+from trainer.experience.rewards import clean_completion
 
 STOP_MARKS = (END_OF_TURN, "<eos>")
 _Result = TypeVar("_Result")

@@ -1,11 +1,11 @@
 """Builds the learner: all that this project knows of assembling Tunix (google-tunix 0.1.7, pinned).
 
 What is changed against Tunix's defaults, and why:
-    rollout       `trainer.tunix_rollout`: a fresh key per call, and the stop mark is kept.
-    rewards       outcomes instead of floats, graded in the background (`trainer.tunix_learner`);
+    rollout       `trainer.grpo.rollout`: a fresh key per call, and the stop mark is kept.
+    rewards       outcomes instead of floats, graded in the background (`trainer.grpo.learner`);
                   a missing one is masked, where Tunix would count it as 0.
-    advantages    masked completions are absent from their group (`trainer.rewards`).
-    loss          `trainer.tunix_loss`: k3 for KL; the default, k1, does not pull to the reference.
+    advantages    masked completions are absent from their group (`trainer.experience.rewards`).
+    loss          `trainer.grpo.loss`: k3 for KL; the default, k1, does not pull to the reference.
     resume        step and data come from the checkpoint's own account.
 """
 
@@ -26,14 +26,14 @@ from policy.gemma import Gemma3
 from policy.sampling import Completion, Generator
 from tasks.api import Example
 from trainer.config import TrainConfig
-from trainer.disco import Disco
-from trainer.draws import Draw
-from trainer.experience import Experience, Sampler
-from trainer.groups import Group
+from trainer.experience.collecting import Experience, Sampler
+from trainer.experience.disco import Disco
+from trainer.experience.draws import Draw
+from trainer.experience.groups import Group
+from trainer.grpo.learner import Learner, StepResult
+from trainer.grpo.loss import tunix_config
+from trainer.grpo.rollout import SeededRollout
 from trainer.options import GrpoOptions
-from trainer.tunix_learner import Learner, StepResult
-from trainer.tunix_loss import tunix_config
-from trainer.tunix_rollout import SeededRollout
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,12 +2,12 @@
 
 Tunix's own loop asks for the rewards of a whole batch and waits. Here a step is
 
-    sample a batch, group by group sent to be graded      trainer.experience
+    sample a batch, group by group sent to be graded      trainer.experience.collecting
     reference and old log-probabilities                   Tunix, while groups are graded
-    for each micro-batch: wait for its groups, advantages trainer.groups
+    for each micro-batch: wait for its groups, advantages trainer.experience.groups
                           gradient of the loss            Tunix
     the update, and again for `grpo.iterations`           Tunix, Optax
-    report, then perhaps a checkpoint                     trainer.steps, Tunix, Orbax
+    report, then perhaps a checkpoint                     trainer.reporting.steps, Tunix, Orbax
 
 What else is changed against Tunix's defaults, and why:
     old log-probabilities   by the trainer's model, with the temperature; Tunix's sampler ignores it.
@@ -30,11 +30,11 @@ from tunix.rl.grpo import grpo_learner
 
 from policy.gemma import on
 from policy.tokenizer import PAD_ID
-from trainer.disco import Disco
-from trainer.experience import Batch, Experience
-from trainer.groups import GradedGroup, Learned, Tokens, learn, tokens_of
+from trainer.experience.collecting import Batch, Experience
+from trainer.experience.disco import Disco
+from trainer.experience.groups import GradedGroup, Learned, Tokens, learn, tokens_of
+from trainer.grpo.updates import Updates
 from trainer.options import GrpoOptions
-from trainer.tunix_updates import Updates
 
 
 class StopRequestedError(Exception):
@@ -142,8 +142,8 @@ class Learner(grpo_learner.GRPOLearner):
         Raises:
             StopRequestedError: `stopping` said so between two steps.
             NotFiniteError: a number of an update is not finite.
-            trainer.rewards.TooManyFailuresError, reward_client.api.RewardClientError: no rewards; `save` is
-                safe, and stands for the last whole step.
+            trainer.experience.rewards.TooManyFailuresError, reward_client.api.RewardClientError: no rewards;
+                `save` is safe, and stands for the last whole step.
         """
         while self.step < self._steps:
             self._step()
@@ -288,7 +288,7 @@ class Learner(grpo_learner.GRPOLearner):
 
 def _not_asked(**_: Any) -> list[float]:
     """Stands where Tunix wants a reward function: floats cannot say that there is no score."""
-    raise NotImplementedError("rewards come through trainer.experience")
+    raise NotImplementedError("rewards come through trainer.experience.collecting")
 
 
 def _example(

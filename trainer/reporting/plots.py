@@ -17,9 +17,16 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from evals.results import ALL, DomainResult
 from evals.statistics import Interval
 from tasks.api import Domain
-from trainer.held_out import HeldOut, read_curve
-from trainer.records import METRICS_FILE, SUMMARY_FILE, StepRecord, Summary, read_steps, summary_from_json
-from trainer.view import TRAILING_STEPS
+from trainer.evaluation.held_out import HeldOut, read_curve
+from trainer.reporting.view import TRAILING_STEPS
+from trainer.run_files.records import (
+    METRICS_FILE,
+    SUMMARY_FILE,
+    StepRecord,
+    Summary,
+    read_steps,
+    summary_from_json,
+)
 
 _BLACK, _ORANGE, _SKY, _GREEN, _BLUE, _RED, _PINK, _GREY = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7", "#999999",
@@ -40,7 +47,7 @@ def write(run_dir: Path) -> list[Path]:
     """Draw what the run has recorded so far into `plots/`, and return the files.
 
     Raises:
-        trainer.records.RecordError: a file of the run is not in its JSON form.
+        trainer.run_files.records.RecordError: a file of the run is not in its JSON form.
     """
     figures: dict[str, Figure] = {}
     if records := read_steps(run_dir / METRICS_FILE):

@@ -12,11 +12,11 @@ from policy.sampling import Completion
 from policy.tokenizer import PAD_ID
 from reward_client.api import Failure, Outcome, Score
 from trainer.config import TrainConfig
-from trainer.grading import to_samples
-from trainer.groups import GradedGroup, Learned
-from trainer.records import RolloutRecord, StepRecord
-from trainer.rewards import to_batch
-from trainer.tunix_learner import StepResult
+from trainer.experience.grading import to_samples
+from trainer.experience.groups import GradedGroup, Learned
+from trainer.experience.rewards import to_batch
+from trainer.grpo.learner import StepResult
+from trainer.run_files.records import RolloutRecord, StepRecord
 
 
 class StepRecorder:

@@ -12,10 +12,10 @@ import numpy as np
 from policy.sampling import Completion
 from policy.tokenizer import PAD_ID
 from reward_client.api import Outcome
-from trainer.disco import Disco
-from trainer.draws import Draw
+from trainer.experience.disco import Disco
+from trainer.experience.draws import Draw
+from trainer.experience.rewards import group_advantages, teaches, to_batch
 from trainer.options import GrpoOptions
-from trainer.rewards import group_advantages, teaches, to_batch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ from policy.flops import model_flops_per_token, peak_flops
 from policy.gemma import ModelConfig
 from policy.lora import LoraShape
 from trainer.config import TrainConfig
-from trainer.records import StepRecord
+from trainer.run_files.records import StepRecord
 
 
 def utilisation(

@@ -1,0 +1,1 @@
+"""The same held-out prompts before, while and after training."""
