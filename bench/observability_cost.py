@@ -19,12 +19,12 @@ import grpc
 from reward.v1 import reward_pb2 as pb
 
 from reward_server.config import ServerConfig
-from reward_server.listening import listen
 from reward_server.registry import Registry
 from reward_server.rewards.choice import ChoiceReward
 from reward_server.scores import ScoringConfig
 from reward_server.server import running
-from reward_server.stopping import Stop
+from reward_server.serving.listening import listen
+from reward_server.serving.stopping import Stop
 from reward_server.telemetry import configure
 
 BATCH = 256

@@ -26,8 +26,8 @@ from reward_client.local import LocalServer
 from reward_server.api import CostClass, Grade, Measure, RewardInfo, Verdict
 from reward_server.api import MathReference as ServerMathReference
 from reward_server.api import Sample as ServerSample
-from reward_server.lanes import make_room
 from reward_server.registry import Resources
+from reward_server.scoring.lanes import make_room
 from tasks.prompts import demonstration_text
 from trainer.config import TrainConfig, parse
 

@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import distributions, version
 
+from reward_server.cache.disk import DiskCache, open_disk_cache
 from reward_server.config import ServerConfig
-from reward_server.disk_cache import DiskCache, open_disk_cache
 from reward_server.recording.recorder import Recorder, open_recorder
 from reward_server.recording.rows import about
 from reward_server.telemetry import logger

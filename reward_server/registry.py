@@ -182,5 +182,5 @@ def _is_installed(module: str) -> bool:
 def _version(reward: Reward, scoring: ScoringConfig) -> str:
     modules = (type(reward).__module__, "reward_server.rewards.xml_gate", "reward_server.scores")
     if reward.info.compares_siblings:
-        modules = (*modules, "reward_server.siblings")
+        modules = (*modules, "reward_server.scoring.siblings")
     return f"{reward.info.version}+{source_hash(modules, repr(scoring))}"

@@ -6,10 +6,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from reward_server.config import ServerConfig
 from reward_server.errors import GraderLostError
-from reward_server.guarded_sandbox import GuardedSandbox
-from reward_server.lanes import SlowLine
-from reward_server.late_sandbox import LateSandbox
 from reward_server.registry import Resources, installed_tasks, with_extra_tasks
+from reward_server.sandboxes.guarded import GuardedSandbox
+from reward_server.sandboxes.late import LateSandbox
+from reward_server.scoring.lanes import SlowLine
 from reward_server.telemetry import logger
 from reward_server.workers.pool import WorkerPool
 from sandbox.opening import open_sandbox

@@ -15,25 +15,25 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer  # pyright: ignore[reportMissingTypeStubs]
 from grpc_reflection.v1alpha import reflection
 
-from reward_server import collecting
 from reward_server.api import CostClass
-from reward_server.cache import ScoreCache
+from reward_server.cache.memory import ScoreCache
 from reward_server.config import QueueConfig, ServerConfig
-from reward_server.flights import Flights
-from reward_server.guard import Calls
 from reward_server.keeping import Kept, open_kept
-from reward_server.lanes import Lane
-from reward_server.listening import listen, protection, warn_of_security, write_address
 from reward_server.observability.parts import Parts, Workers
 from reward_server.observability.watching import watching
 from reward_server.registry import Factory, Registry, build
 from reward_server.resources import open_resources
-from reward_server.sandbox_health import Doctor, report
-from reward_server.scorer import Scorer
-from reward_server.service import SERVICE, RewardService
-from reward_server.stopping import Stop
+from reward_server.sandboxes.health import Doctor, report
+from reward_server.scoring.flights import Flights
+from reward_server.scoring.lanes import Lane
+from reward_server.scoring.scorer import Scorer
+from reward_server.serving import collecting
+from reward_server.serving.guard import Calls
+from reward_server.serving.listening import listen, protection, warn_of_security, write_address
+from reward_server.serving.service import SERVICE, RewardService
+from reward_server.serving.stopping import Stop
+from reward_server.serving.tokens import read_tokens
 from reward_server.telemetry import log_defect, logger
-from reward_server.tokens import read_tokens
 from sandbox.api import Sandbox
 
 # For answers that are on their way when the last call has ended.

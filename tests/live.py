@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 from reward_server.api import Reward
 from reward_server.config import ServerConfig
-from reward_server.listening import listen
 from reward_server.registry import Registry
 from reward_server.scores import ScoringConfig
 from reward_server.server import running
-from reward_server.stopping import Stop
+from reward_server.serving.listening import listen
+from reward_server.serving.stopping import Stop
 
 START_S = 30.0
 

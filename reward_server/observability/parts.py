@@ -13,11 +13,11 @@ from typing import Protocol
 
 from reward_server import workers
 from reward_server.api import CostClass
-from reward_server.cache import ScoreCache
-from reward_server.flights import Flights
-from reward_server.guarded_sandbox import GuardedSandbox
-from reward_server.lanes import Lane
+from reward_server.cache.memory import ScoreCache
 from reward_server.registry import Registry
+from reward_server.sandboxes.guarded import GuardedSandbox
+from reward_server.scoring.flights import Flights
+from reward_server.scoring.lanes import Lane
 from sandbox import api as sandbox_api
 from sandbox.api import Sandbox
 

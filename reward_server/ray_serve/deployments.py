@@ -14,9 +14,6 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from reward_server.config import ServerConfig
-from reward_server.guarded_sandbox import GuardedSandbox
-from reward_server.late_sandbox import LateSandbox
-from reward_server.listening import listen
 from reward_server.ray_serve.config import APPLICATION, RayConfig, Scale
 from reward_server.ray_serve.ingress import Call
 from reward_server.ray_serve.relay import Answer, RayContext, Relay
@@ -31,8 +28,11 @@ from reward_server.registry import (
     with_extra_tasks,
     with_extras,
 )
+from reward_server.sandboxes.guarded import GuardedSandbox
+from reward_server.sandboxes.late import LateSandbox
 from reward_server.server import running
-from reward_server.stopping import Stop
+from reward_server.serving.listening import listen
+from reward_server.serving.stopping import Stop
 from reward_server.telemetry import configure
 from reward_server.workers.pool import WorkerPool
 from sandbox.api import Limits, Program, Run, SandboxError

@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2
 
-from reward_server.service import SERVICE
+from reward_server.serving.service import SERVICE
 
 _HEALTH: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 # Ray calls the method of the deployment that bears the last part of the name.

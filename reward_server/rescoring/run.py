@@ -22,17 +22,17 @@ import tyro
 
 from reward_server import config, registry
 from reward_server.api import CostClass, Outcome, Sample, Score
-from reward_server.cache import ScoreCache
+from reward_server.cache.memory import ScoreCache
 from reward_server.errors import ConfigurationError
-from reward_server.fair import Caller
-from reward_server.flights import Flights
-from reward_server.lanes import Lane
-from reward_server.pace import Turnstile
 from reward_server.recording import journal, parquet
 from reward_server.recording.rows import Recorded
 from reward_server.rescoring.changes import Rescored, Tally, is_change, table, word
 from reward_server.resources import open_resources
-from reward_server.scorer import Scorer
+from reward_server.scoring.fair import Caller
+from reward_server.scoring.flights import Flights
+from reward_server.scoring.lanes import Lane
+from reward_server.scoring.pace import Turnstile
+from reward_server.scoring.scorer import Scorer
 from reward_server.telemetry import log_defect
 
 # Graded at once; a call that is larger is graded alone. The queues hold more.

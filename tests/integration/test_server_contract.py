@@ -8,8 +8,8 @@ from google.rpc import error_details_pb2
 from reward.v1 import reward_pb2 as pb
 
 from reward_server.config import QueueConfig
-from reward_server.guard import MAX_CALLS
-from reward_server.service import MAX_MESSAGE_BYTES, MAX_SAMPLES, SERVICE
+from reward_server.serving.guard import MAX_CALLS
+from reward_server.serving.service import MAX_MESSAGE_BYTES, MAX_SAMPLES, SERVICE
 from tests.fake_rewards import Held, Inline, completion
 from tests.served import WAIT_S, details, sample, served, words
 

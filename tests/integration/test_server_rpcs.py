@@ -11,7 +11,7 @@ from reward.v1 import reward_pb2 as pb
 from reward_server.api import CostClass, Grade, Verdict
 from reward_server.config import QueueConfig
 from reward_server.scores import ScoringConfig
-from reward_server.service import SERVICE
+from reward_server.serving.service import SERVICE
 from tests.fake_rewards import Held, Inline
 from tests.served import WAIT_S, Served, sample, served, words
 

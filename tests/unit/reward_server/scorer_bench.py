@@ -6,14 +6,14 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from reward_server.api import CostClass, MathReference, Outcome, Reward, Sample, Score
-from reward_server.cache import ScoreCache
-from reward_server.fair import Caller, Priority
-from reward_server.flights import Flights
-from reward_server.lanes import Lane
-from reward_server.pace import Turnstile
+from reward_server.cache.memory import ScoreCache
 from reward_server.registry import Registry
-from reward_server.scorer import Scorer
 from reward_server.scores import ScoringConfig
+from reward_server.scoring.fair import Caller, Priority
+from reward_server.scoring.flights import Flights
+from reward_server.scoring.lanes import Lane
+from reward_server.scoring.pace import Turnstile
+from reward_server.scoring.scorer import Scorer
 from tests.fake_rewards import completion
 
 

@@ -5,7 +5,7 @@ import sys
 
 SCRIPT = """
 import gc, weakref
-from reward_server import collecting
+from reward_server.serving import collecting
 
 class Cycle:
     def __init__(self):
@@ -31,7 +31,7 @@ def test_what_a_server_is_made_of_is_left_alone_and_cycles_are_still_found() -> 
 
 IDLE = """
 import asyncio, gc, weakref
-from reward_server import collecting
+from reward_server.serving import collecting
 
 class Cycle:
     def __init__(self):

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from reward_server.api import Score, Verdict
-from reward_server.cache import ScoreCache
-from reward_server.disk_cache import DiskCache, open_disk_cache
+from reward_server.cache.disk import DiskCache, open_disk_cache
+from reward_server.cache.memory import ScoreCache
 
 ROOM = 64 * 1024 * 1024
 SALT = b"s" * 16

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from reward_server.fair import TURNS, Caller, FairQueue, Priority, Ticket
+from reward_server.scoring.fair import TURNS, Caller, FairQueue, Priority, Ticket
 
 
 def queue_up(queue: FairQueue, order: list[str], **pieces: int) -> dict[str, list[Ticket]]:

@@ -7,8 +7,8 @@ import pytest
 
 from reward_server.api import CodeReference, FailureKind, Sample
 from reward_server.errors import SandboxUnavailableError
-from reward_server.guarded_sandbox import GuardedSandbox
 from reward_server.rewards.code import CodeReward
+from reward_server.sandboxes.guarded import GuardedSandbox
 from sandbox.api import Limits, Program, Run, RunStatus, Sandbox, SandboxError, Usage
 
 PROGRAM = Program(source="", calls=())

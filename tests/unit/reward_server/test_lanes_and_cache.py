@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from reward_server.api import MathReference, Sample, Score, Verdict
-from reward_server.cache import ScoreCache, key_of, may_keep
+from reward_server.cache.memory import ScoreCache, key_of, may_keep
 from reward_server.errors import OverloadedError
-from reward_server.fair import Caller
-from reward_server.lanes import Lane, Slot, SlowLine, make_room
+from reward_server.scoring.fair import Caller
+from reward_server.scoring.lanes import Lane, Slot, SlowLine, make_room
 
 
 def score(explanation: str) -> Score:

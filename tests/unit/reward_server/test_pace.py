@@ -3,8 +3,8 @@
 import asyncio
 import time
 
-from reward_server.fair import Caller
-from reward_server.pace import SHORT_SLICE_S, SLICE_S, Turnstile
+from reward_server.scoring.fair import Caller
+from reward_server.scoring.pace import SHORT_SLICE_S, SLICE_S, Turnstile
 
 
 class CountingTimers(asyncio.SelectorEventLoop):

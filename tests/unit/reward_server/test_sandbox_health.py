@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from grpc_health.v1 import health_pb2
 
-from reward_server.sandbox_health import HEALTH_NAME, report
+from reward_server.sandboxes.health import HEALTH_NAME, report
 from sandbox.api import Limits, Program, Run, SandboxError
 
 Status = health_pb2.HealthCheckResponse

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reward_server.api import Score, Verdict
-from reward_server.score_records import MAX_RECORD_BYTES, decode, encode
+from reward_server.cache.records import MAX_RECORD_BYTES, decode, encode
 
 KEY = b"k" * 16
 CASES = [

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable
 
 from reward_server.api import Grade, Sample, Verdict
-from reward_server.fair import Priority
+from reward_server.scoring.fair import Priority
 from tests.fake_rewards import RIGHT, Held, Inline
 from tests.unit.reward_server.scorer_bench import bench, kinds, sample, until
 

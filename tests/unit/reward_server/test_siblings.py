@@ -7,17 +7,17 @@ from dataclasses import replace
 import pytest
 
 from reward_server.api import Failure, FailureKind, Outcome, Sample, Score, TextReference
-from reward_server.cache import ScoreCache
+from reward_server.cache.memory import ScoreCache
 from reward_server.errors import ConfigurationError
-from reward_server.fair import Caller
-from reward_server.flights import Flights
-from reward_server.pace import Turnstile
 from reward_server.registry import Registry
 from reward_server.rewards.ideation import IdeationReward
 from reward_server.rewards.writing import WritingReward
-from reward_server.scorer import Scorer
 from reward_server.scores import ScoringConfig
-from reward_server.siblings import LARGEST_GROUP, compare_siblings
+from reward_server.scoring.fair import Caller
+from reward_server.scoring.flights import Flights
+from reward_server.scoring.pace import Turnstile
+from reward_server.scoring.scorer import Scorer
+from reward_server.scoring.siblings import LARGEST_GROUP, compare_siblings
 from tests.fake_rewards import completion
 
 STORY = (

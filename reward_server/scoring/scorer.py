@@ -18,16 +18,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from reward_server.api import CostClass, Failure, FailureKind, Grade, Outcome, Sample, Score
-from reward_server.cache import Key, ScoreCache, key_of, may_keep
+from reward_server.cache.memory import Key, ScoreCache, key_of, may_keep
 from reward_server.errors import InvalidGradeError, OverloadedError, UnknownRewardError, boundary
-from reward_server.flights import Flight, Flights, Landed, Plan
-from reward_server.lanes import Lane
 from reward_server.observing import UNOBSERVED, Observer
-from reward_server.pace import Pace
 from reward_server.registry import Entry, Registry
 from reward_server.rewards.xml_gate import Open, open_gate
 from reward_server.scores import ScoringConfig, format_invalid, from_grade, too_long
-from reward_server.siblings import compare_siblings
+from reward_server.scoring.flights import Flight, Flights, Landed, Plan
+from reward_server.scoring.lanes import Lane
+from reward_server.scoring.pace import Pace
+from reward_server.scoring.siblings import compare_siblings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,11 +19,11 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 
 from reward_server.api import Failure, Measure, Outcome, Sample, Score
-from reward_server.pace import Pace
 from reward_server.rewards.text_statistics import ngrams
 from reward_server.rewards.text_words import words
 from reward_server.rewards.xml_gate import Open, open_gate
 from reward_server.scores import DIVERSITY, FORMAT, ScoringConfig
+from reward_server.scoring.pace import Pace
 
 _GRAM = 4
 # No trainer samples more completions of a prompt; bounds the memory of one comparison.

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import grpc
 
-from reward_server.certificates import server_credentials
 from reward_server.config import ServerConfig, is_loopback, split_address
 from reward_server.errors import ConfigurationError
-from reward_server.guard import MAX_CALLS
-from reward_server.service import MAX_MESSAGE_BYTES
+from reward_server.serving.certificates import server_credentials
+from reward_server.serving.guard import MAX_CALLS
+from reward_server.serving.service import MAX_MESSAGE_BYTES
 from reward_server.telemetry import logger
 
 # Up to here an oversized message is read, to be answered with INVALID_ARGUMENT; gRPC itself

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 
 from reward_server.errors import OverloadedError
-from reward_server.fair import Caller, FairQueue, Ticket
+from reward_server.scoring.fair import Caller, FairQueue, Ticket
 
 # What a refused caller is told to wait; its own back-off grows from there.
 RETRY_AFTER_S = 1.0

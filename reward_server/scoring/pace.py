@@ -12,7 +12,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from reward_server.fair import Caller, FairQueue
+from reward_server.scoring.fair import Caller, FairQueue
 
 # A loop that did nothing else would spend under 2 % of its time between slices of this length.
 SLICE_S = 0.003

@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import Self
 
 from reward_server.api import Failure, FailureKind, Grade, Score
-from reward_server.cache import Key
-from reward_server.fair import Caller
-from reward_server.lanes import Lane, Slot
+from reward_server.cache.memory import Key
+from reward_server.scoring.fair import Caller
+from reward_server.scoring.lanes import Lane, Slot
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,9 +27,9 @@ from typing import IO
 import lmdb
 from lmdb import verify  # pyright: ignore[reportMissingTypeStubs]
 
-from reward_server import score_records
 from reward_server.api import Score
-from reward_server.cache import Key
+from reward_server.cache import records as score_records
+from reward_server.cache.memory import Key
 
 # Generations fill this share of the room each; the rest is for pages in transit.
 _GENERATION_SHARE = 0.4

@@ -16,13 +16,13 @@ from reward.v1 import reward_pb2 as pb
 from reward_server import wire
 from reward_server.api import Failure, FailureKind, Outcome, Sample
 from reward_server.errors import OverloadedError, RequestError
-from reward_server.fair import Caller, Priority
-from reward_server.guard import Calls, Context, Guard
-from reward_server.pace import Pace, Turnstile
 from reward_server.recording.recorder import Recorder
 from reward_server.recording.rows import as_batch
 from reward_server.registry import Registry
-from reward_server.scorer import Scorer
+from reward_server.scoring.fair import Caller, Priority
+from reward_server.scoring.pace import Pace, Turnstile
+from reward_server.scoring.scorer import Scorer
+from reward_server.serving.guard import Calls, Context, Guard
 
 SERVICE: str = pb.DESCRIPTOR.services_by_name["RewardService"].full_name
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024

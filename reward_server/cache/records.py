@@ -12,7 +12,7 @@ import json
 from typing import cast
 
 from reward_server.api import Score, Verdict
-from reward_server.cache import Key, may_keep
+from reward_server.cache.memory import Key, may_keep
 
 CHECKSUM_BYTES = 16
 # A score is a few numbers and a sentence; longer ones are not worth their room.

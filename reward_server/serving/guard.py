@@ -16,8 +16,8 @@ from google.rpc import error_details_pb2, status_pb2  # pyright: ignore[reportMi
 
 from reward_server.errors import OverloadedError, RequestError
 from reward_server.observing import UNOBSERVED, CallReport, Observer
+from reward_server.serving.tokens import Tokens
 from reward_server.telemetry import Tally, logger, trace_of
-from reward_server.tokens import Tokens
 
 # More are refused, whatever they carry.
 MAX_CALLS = 1_024

@@ -1,0 +1,1 @@
+"""From samples to outcomes: what is graded together, and in whose turn."""
