@@ -69,7 +69,7 @@ def _explore(options: Explore) -> int:
 def _serve(options: Serve) -> int:
     if not options.checkpoint.is_dir():  # said before the seconds that JAX takes to import
         raise CheckpointError(f"no run at {str(options.checkpoint)!r}: pass the directory of a training run")
-    from evals.serve_model import serve  # noqa: PLC0415 - imports JAX, needed here alone
+    from evals.serving.command import serve  # noqa: PLC0415 - imports JAX, needed here alone
 
     serve(options)
     return 0

@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
+from evals.questions.rows import CONFIG_FILE
 from evals.results import ALL
-from evals.rows import CONFIG_FILE
 from evals.statistics import Interval
 
 DIRECTORY = "evals"

@@ -7,7 +7,7 @@ from typing import Literal
 
 import tyro
 
-from evals.compare import Metric
+from evals.comparing.compare import Metric
 from evals.errors import EvaluationError
 from tasks.prompts import SYSTEM
 

@@ -11,21 +11,22 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from evals.asking import ask
-from evals.compare import Metric, compare, flips
-from evals.completions import Answered, Sampling, read_completions, write_completions
-from evals.endpoint import EndpointModel
+from evals.asking.asker import ask
+from evals.asking.completions import Answered, Sampling, read_completions, write_completions
+from evals.asking.endpoint import EndpointModel
+from evals.asking.generations import Generations
+from evals.asking.models import Model
+from evals.comparing.compare import Metric, compare, flips
+from evals.comparing.headline import of_comparison
+from evals.comparing.pairing import pair
 from evals.errors import CheckpointError, EvaluationError
 from evals.gates import check_domains, judge, read_gates, write_junit
-from evals.generations import Generations
 from evals.grade import Graded, grade
-from evals.headline import of_comparison
-from evals.models import Model
 from evals.options import Compare, Run
-from evals.pairing import pair
 from evals.places import check_file, make_directory
+from evals.questions.rows import source_of
+from evals.questions.suites import load_suite
 from evals.results import ALL, first_failures, reward_versions, summarise
-from evals.rows import source_of
 from evals.store import (
     COMPLETIONS_FILE,
     Results,
@@ -34,7 +35,6 @@ from evals.store import (
     write_comparison,
     write_results,
 )
-from evals.suites import load_suite
 from evals.table import comparison_table, flips_table, results_table
 from reward_client.api import Priority, RewardUnavailableError
 from reward_client.client import RewardClient
@@ -185,7 +185,7 @@ def _model(options: Run, console: Console) -> Model:
             system=options.system,
         )
     try:
-        from evals.checkpoint import CheckpointModel  # noqa: PLC0415 - imports JAX, needed here alone
+        from evals.asking.checkpoint import CheckpointModel  # noqa: PLC0415 - imports JAX, needed here alone
     except ImportError as error:
         raise CheckpointError(
             f"sampling from a checkpoint needs JAX ({error}): install assay-rl[evals], or pass --completions"

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from evals.compare import Comparison, Flip, Metric
-from evals.completions import Sampling
+from evals.asking.completions import Sampling
+from evals.comparing.compare import Comparison, Flip, Metric
 from evals.errors import ResultsError
 from evals.grade import Graded
 from evals.json_lines import json_of

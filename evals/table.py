@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from evals.compare import Comparison, Flip, Metric
+from evals.comparing.compare import Comparison, Flip, Metric
 from evals.grade import Graded
 from evals.results import ALL
 from evals.statistics import Estimate

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from evals.comparing.pairing import pair
 from evals.errors import ResultsError
 from evals.held_out import read_held_out, run_of
 from evals.pages.page import asset, fill, json_in_script, plotly_script
-from evals.pairing import pair
 from evals.places import check_file
 from evals.report.content import Side, page_content
 from evals.report.figures import figures

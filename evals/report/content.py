@@ -7,11 +7,11 @@ here and stay data in the page, which never turns them into markup.
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from evals.compare import Comparison, Metric, compare
+from evals.comparing.compare import Comparison, Metric, compare
+from evals.comparing.headline import of_comparison, of_run
+from evals.comparing.pairing import pair
 from evals.grade import Graded
-from evals.headline import of_comparison, of_run
 from evals.held_out import Point
-from evals.pairing import pair
 from evals.results import ALL, DomainSummary
 from evals.statistics import TIE, Estimate
 from evals.store import Results

@@ -11,7 +11,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from evals.compare import Comparison, compare
+from evals.comparing.compare import Comparison, compare
 from evals.grade import Graded
 from evals.report.content import Side
 from evals.report.curves import held_out, lengths, pass_at

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from evals.asking import TOO_LONG, ask
-from evals.checkpoint import CheckpointModel
-from evals.completions import Answered, Sampling
+from evals.asking.asker import TOO_LONG, ask
+from evals.asking.checkpoint import CheckpointModel
+from evals.asking.completions import Answered, Sampling
+from evals.asking.generations import Generations
 from evals.errors import CheckpointError
-from evals.generations import Generations
 from tasks.api import Example
 from tests.tiny_runs import NEW_TOKENS, TEMPLATE, write_run
 from tests.unit.evals.graded_examples import example

@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from evals.completions import Sampling
-from evals.endpoint import EndpointModel
+from evals.asking.completions import Sampling
+from evals.asking.endpoint import EndpointModel
+from evals.asking.models import Answer, Question
 from evals.errors import EndpointError
-from evals.models import Answer, Question
 from tests.http_servers import serving_app
 
 GREEDY = Sampling(samples=1, temperature=0.0, seed=5, max_new_tokens=32)

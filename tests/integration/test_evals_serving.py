@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from evals.models import Answer
-from evals.serving import Served, app
+from evals.asking.models import Answer
+from evals.serving.app import Served, app
 from evals.store import COMPLETIONS_FILE
 from tests.conftest import missing
 from tests.http_servers import serving_app
@@ -123,7 +123,7 @@ def test_a_temperature_of_null_is_that_of_the_interface(client: httpx.Client) ->
 def test_more_questions_than_may_wait_are_told_to_come_again(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evals.batcher.MOST_WAITING", 0)
+    monkeypatch.setattr("evals.serving.batcher.MOST_WAITING", 0)
 
     response = client.post(CHAT, json=user())
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from evals.asking import TOO_LONG, UNANSWERED, ask
-from evals.completions import Answered, Sampling
-from evals.generations import Generations, key_of
-from evals.models import Answer, Question
+from evals.asking.asker import TOO_LONG, UNANSWERED, ask
+from evals.asking.completions import Answered, Sampling
+from evals.asking.generations import Generations, key_of
+from evals.asking.models import Answer, Question
 from tests.unit.evals.graded_examples import example
 
 GREEDY = Sampling(samples=1, temperature=0.0, seed=0, max_new_tokens=8)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from evals.batcher import Asked, Batcher
-from evals.models import Answer
+from evals.asking.models import Answer
+from evals.serving.batcher import Asked, Batcher
 
 
 class Model:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evals.compare import Method, Metric, compare, flips
+from evals.comparing.compare import Method, Metric, compare, flips
 from evals.grade import Graded
 from reward_client.api import Failure
 from tasks.api import Domain

@@ -2,9 +2,9 @@
 
 import pytest
 
-from evals.compare import compare
+from evals.comparing.compare import compare
+from evals.comparing.headline import of_comparison, of_run
 from evals.grade import Graded
-from evals.headline import of_comparison, of_run
 from evals.results import summarise
 from reward_client.api import Failure
 from tests.unit.evals.graded_examples import graded, score

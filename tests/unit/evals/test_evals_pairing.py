@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from evals.compare import compare, flips
-from evals.pairing import ONLY_AFTER, ONLY_BEFORE, OTHER_QUESTION, UNGRADED, pair
+from evals.comparing.compare import compare, flips
+from evals.comparing.pairing import ONLY_AFTER, ONLY_BEFORE, OTHER_QUESTION, UNGRADED, pair
 from reward_client.api import Failure
 from tests.unit.evals.graded_examples import graded, score
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from evals.errors import CheckpointError
-from evals.rows import source_of
+from evals.questions.rows import source_of
 from tasks.hub import Hub
 from tasks.sources import Directory, Source, embedded
 from trainer.config import parse, to_yaml

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas
 import pytest
 
-from evals.completions import Answered, Sampling, read_completions, write_completions
+from evals.asking.completions import Answered, Sampling, read_completions, write_completions
 from evals.errors import CompletionsError, ResultsError
 from evals.grade import Graded
 from evals.results import reward_versions, summarise

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from evals.errors import SuiteError
-from evals.humaneval import UnfitTestError, to_reference
-from evals.suites import last_boxed, load_suite
+from evals.questions.humaneval import UnfitTestError, to_reference
+from evals.questions.suites import last_boxed, load_suite
 from reward_client.api import ChoiceReference, CodeReference, MathReference
 from tasks.api import Domain
 

@@ -5,8 +5,8 @@ import io
 
 from rich.console import Console, RenderableType
 
-from evals.compare import Metric, compare, flips
-from evals.completions import Sampling
+from evals.asking.completions import Sampling
+from evals.comparing.compare import Metric, compare, flips
 from evals.grade import Graded
 from evals.results import reward_versions, summarise
 from evals.store import Results

@@ -15,8 +15,8 @@ from types import MappingProxyType
 from typing import cast, get_type_hints
 
 from evals.errors import SuiteError
-from evals.humaneval import UnfitTestError, to_reference
 from evals.json_lines import read_rows
+from evals.questions.humaneval import UnfitTestError, to_reference
 from reward_client.api import (
     BooleanReference,
     ChoiceReference,

@@ -7,10 +7,10 @@ import jax
 import uvicorn
 
 from evals.addresses import listen
+from evals.asking.models import Answer
 from evals.errors import CheckpointError
-from evals.models import Answer
 from evals.options import Serve
-from evals.serving import Served, app
+from evals.serving.app import Served, app
 from policy.checkpoint import Policy, open_policy
 from policy.errors import PolicyError
 from tasks.prompts import PromptTemplate

@@ -11,9 +11,9 @@ from statistics import fmean
 
 import numpy as np
 
+from evals.comparing.pairing import pair
 from evals.grade import Graded, main_component
 from evals.paired import LEVEL, bootstrap, detectable_effect, holm, mcnemar_exact, sign_flip
-from evals.pairing import pair
 from evals.results import ALL
 from evals.statistics import TIE, Interval
 from reward_client.api import Score

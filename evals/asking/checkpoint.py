@@ -10,9 +10,9 @@ from typing import Self
 
 import jax
 
-from evals.completions import Sampling
+from evals.asking.completions import Sampling
+from evals.asking.models import Answer, Question
 from evals.errors import CheckpointError
-from evals.models import Answer, Question
 from policy.checkpoint import Policy, open_policy
 from policy.errors import PolicyError
 from tasks.prompts import PromptTemplate

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from evals.models import Answer
+from evals.asking.models import Answer
 
 Generate = Callable[[Sequence[str], float, int], Sequence[Answer]]
 MOST_WAITING = 1024

@@ -6,9 +6,9 @@ wrong answer: it is left out and counted.
 
 from collections.abc import Callable, Sequence
 
-from evals.completions import Answered, Sampling
-from evals.generations import Generations, key_of
-from evals.models import Answer, Model, Question
+from evals.asking.completions import Answered, Sampling
+from evals.asking.generations import Generations, key_of
+from evals.asking.models import Answer, Model, Question
 from tasks.api import Example
 
 TOO_LONG = "prompt longer than the model takes"

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from evals.completions import Sampling
-from evals.models import Answer, Model, Question
+from evals.asking.completions import Sampling
+from evals.asking.models import Answer, Model, Question
 
 Key = str
 

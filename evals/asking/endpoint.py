@@ -15,9 +15,9 @@ from typing import Any
 
 import httpx
 
-from evals.completions import Sampling
+from evals.asking.completions import Sampling
+from evals.asking.models import Answer, Question
 from evals.errors import EndpointError
-from evals.models import Answer, Question
 from tasks.prompts import SYSTEM
 
 _ATTEMPTS = 6

@@ -21,9 +21,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from evals.batcher import Asked, Batcher, Generate, QueueFullError
-from evals.models import Answer
-from evals.openai_request import RefusedError, parse, read_asking, read_messages, read_prompt
+from evals.asking.models import Answer
+from evals.serving.batcher import Asked, Batcher, Generate, QueueFullError
+from evals.serving.openai_request import RefusedError, parse, read_asking, read_messages, read_prompt
 from tasks.prompts import PromptTemplate
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from evals.completions import Sampling
+from evals.asking.completions import Sampling
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,6 +1,6 @@
 """What an evaluation or a comparison found, in one sentence that claims no more than the numbers do."""
 
-from evals.compare import Comparison, Metric
+from evals.comparing.compare import Comparison, Metric
 from evals.results import DomainSummary
 
 

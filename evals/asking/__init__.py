@@ -1,0 +1,1 @@
+"""Examples to completions: whatever can be asked, and what was already said."""

@@ -1,0 +1,1 @@
+"""A checkpoint as an OpenAI-compatible endpoint, so that other harnesses can ask it."""
