@@ -86,7 +86,8 @@ def summaries() -> None:
     document, wanted, said = prose(633), prose(300), prose(314)
     reference = TextReference(reference=wanted, source=document)
     sample = Sample(sample_id="1", reward="summary", prompt="", completion="", reference=reference)
-    ours = seconds_of(lambda: SummaryReward().grade(sample, said))
+    grade = SummaryReward().grade
+    ours = seconds_of(lambda: grade(sample, said))
     scorer = RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=False)
     theirs = seconds_of(lambda: scorer.score(document, said), at_least_s=0.05)
     say(

@@ -48,7 +48,7 @@ def cases() -> dict[str, Callable[[], object]]:
         correct_label="B",
     )
     choice, boolean = sample("choice", options), sample("boolean", BooleanReference(value=True))
-    grade_choice = ChoiceReward().grade
+    grade_choice, grade_summary = ChoiceReward().grade, SummaryReward().grade
     text = sample("writing", TextReference())
     short = sample("summary", TextReference(reference=prose(50), source=prose(633)))
     long = sample("summary", TextReference(reference=prose(300), source=prose(633)))
@@ -67,8 +67,9 @@ def cases() -> dict[str, Callable[[], object]]:
         "boolean, sentence": lambda: BooleanReward().grade(boolean, "Yes, because owls hunt at night."),
         "writing, 300 words": lambda: WritingReward().grade(text, days),
         "ideation, 300 words": lambda: IdeationReward().grade(text, days),
-        "summary, 50 of 633 words": lambda: SummaryReward().grade(short, summary),
-        "summary, 300 of 633 words": lambda: SummaryReward().grade(long, essay),
+        "summary, 50 of 633 words": lambda: grade_summary(short, summary),
+        "summary, 300 of 633 words": lambda: grade_summary(long, essay),
+        "the first of a document": lambda: SummaryReward().grade(long, essay),
         "writing, 2,000 words": lambda: WritingReward().grade(text, saga),
         "writing, 20,000 characters": lambda flood="ab cd " * 3_333: WritingReward().grade(text, flood),
     }

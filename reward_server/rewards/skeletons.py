@@ -14,6 +14,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from functools import cache
+from itertools import repeat
 from pathlib import Path
 
 from reward_server.rewards.english import FUNCTION_WORDS
@@ -24,6 +25,7 @@ TABLE_SHA256 = "99c90bb3af32d0adda43a9dba6e54c451084744a056ca70ee34c9ff97d3a3d33
 
 STOPS = frozenset(".!?;:,")
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)?|[.!?;:,\n]")
+_ASCII_TOKEN = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)?|[.!?;:,\n]")
 # Words that stand in the same places count as one, which the corpus then knows better.
 _ALIKE = (
     "my your his their our its", "he she", "we they", "would could should might may can must will shall",
@@ -54,13 +56,14 @@ _FEWEST_TEMPLATES = 24
 
 def tokens_of(text: str, most: int | None = _MOST_TOKENS) -> list[str]:
     """Return the first words, stops and ends of lines of a text; a contraction counts as its first word."""
-    tokens = _TOKEN.findall(text.casefold().replace("\u2019", "'"))[:most]
+    folded = text.casefold().replace("\u2019", "'")
+    tokens = (_ASCII_TOKEN if folded.isascii() else _TOKEN).findall(folded)[:most]
     return [_uncontracted(token) for token in tokens] if "'" in text or "\u2019" in text else tokens
 
 
 def skeleton_of(tokens: Sequence[str]) -> bytes:
     """Return one byte for each token: content word, stop (one for several) or which function word."""
-    return _STOPS_IN_A_ROW.sub(_STOP, bytes([_CODES.get(token, CONTENT) for token in tokens]))
+    return _STOPS_IN_A_ROW.sub(_STOP, bytes(map(_CODES.get, tokens, repeat(CONTENT))))
 
 
 def grammar(skeleton: bytes) -> float:
@@ -76,6 +79,8 @@ def grammar(skeleton: bytes) -> float:
 def templates(skeleton: bytes, *, free: float) -> float:
     """Scale the share of repeated 8-grams with at least two function words: `free` is full, .45 more is 0."""
     runs = [skeleton[start : start + _TEMPLATE] for start in range(len(skeleton) - _TEMPLATE + 1)]
+    if len(set(runs)) == len(runs):
+        return 1.0
     runs = [run for run in runs if len(run.translate(None, _WITHOUT_FUNCTION)) > 1]
     if len(runs) < _FEWEST_TEMPLATES:
         return 1.0

@@ -6,15 +6,19 @@ salad are held against it. Formulas and
 limits: `docs/graders.md`.
 """
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 from reward_server.api import CostClass, Grade, Measure, RewardInfo, Sample, TextReference
 from reward_server.errors import BadReferenceError
 from reward_server.rewards import text_statistics as statistics
-from reward_server.rewards.faithfulness import faithful
+from reward_server.rewards.faithfulness import Mentions, faithful, mentions_in
 from reward_server.rewards.quality import LONGEST_TEXT, Measures, Merit, grade_words
 from reward_server.rewards.references import reference_of
-from reward_server.rewards.rouge import rouge_1, rouge_l
+from reward_server.rewards.rouge import Rouge
 from reward_server.rewards.scales import band, ramp
 from reward_server.rewards.skeletons import grammar, skeleton_of, tokens_of
+from reward_server.rewards.text_statistics import Run
 from reward_server.rewards.text_words import is_english, is_latin, words
 
 _INFO = RewardInfo(
@@ -29,10 +33,32 @@ _LONGEST_SOURCE = 40_000
 # A summary as long as its document is none; below this many words the document is too
 # short to tell.
 _SHORTEST_SOURCE = 40
+_FREE_SHARE = 0.4
+
+
+# Siblings of a group share their reference; a document of 40,000 characters takes some 2 MB.
+_READ_REFERENCES = 32
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Given:
+    """A reference summary and its document, looked through once for all their candidates."""
+
+    wanted: int
+    source: list[str]
+    rouge: Rouge
+    mentions: Mentions
+    copied_runs: set[Run]
+    free_share: float
+    english: bool
+    latin: bool
 
 
 class SummaryReward:
     """Judges the answer alone; the reasoning has no weight."""
+
+    def __init__(self) -> None:
+        self._read = lru_cache(_READ_REFERENCES)(_read)
 
     @property
     def info(self) -> RewardInfo:
@@ -45,55 +71,60 @@ class SummaryReward:
             BadReferenceError: there is no reference summary.
         """
         reference = reference_of(sample, TextReference)
-        wanted = words(reference.reference[:LONGEST_TEXT])
-        if not wanted:
+        document = (reference.source or sample.prompt)[:_LONGEST_SOURCE]
+        given = self._read(reference.reference[:LONGEST_TEXT], document)
+        if not given.wanted:
             raise BadReferenceError(
                 f"text.reference: {reference.reference!r} has no words, summary needs them"
             )
-        document = (reference.source or sample.prompt)[:_LONGEST_SOURCE]
-        source = words(document)
-        given = f"{document}\n{reference.reference[:LONGEST_TEXT]}"
-
-        def measure(said: list[str]) -> Measures:
-            return _measure(answer, said, wanted, source, faithful(answer, given, {*wanted, *source}))
-
-        return grade_words(answer, measure)
+        return grade_words(answer, lambda said: _measure(answer, said, given))
 
 
-def _measure(
-    answer: str, said: list[str], wanted: list[str], source: list[str], faithfulness: float
-) -> Measures:
-    first, longest = rouge_1(said, wanted), rouge_l(said, wanted)
-    english = is_english(wanted)
-    runs = statistics.content_runs(said) if english else []
+def _read(reference: str, document: str) -> _Given:
+    wanted, source = words(reference), words(document)
+    copied_runs = statistics.ngrams(source, statistics.COPIED_RUN)
+    copied = statistics.copied_share(wanted, source, copied_runs) if wanted else 0.0
+    return _Given(
+        wanted=len(wanted),
+        source=source,
+        rouge=Rouge(wanted),
+        mentions=mentions_in(f"{document}\n{reference}", {*wanted, *source}),
+        copied_runs=copied_runs,
+        free_share=max(_FREE_SHARE, copied),
+        english=is_english(wanted),
+        latin=is_latin(wanted),
+    )
+
+
+def _measure(answer: str, said: list[str], given: _Given) -> Measures:
+    first, longest = given.rouge.rouge_1(said), given.rouge.rouge_l(said)
+    runs = statistics.content_runs(said) if given.english else []
     return Measures(
         merits={
             "coverage": Merit(value=ramp((first + longest) / 2, zero=0.05, one=0.65), weight=0.7),
-            "length": Merit(value=_length(said, wanted, source), weight=0.3),
+            "length": Merit(value=_length(said, given), weight=0.3),
         },
         soundness={
             "freshness": statistics.freshness(answer, said),
-            "fluency": statistics.fluency(answer, said, runs, function_share=0.1) if english else 1.0,
-            "grammar": grammar(skeleton_of(tokens_of(answer))) if english else 1.0,
-            "faithful": faithfulness,
+            "fluency": statistics.fluency(answer, said, runs, function_share=0.1) if given.english else 1.0,
+            "grammar": grammar(skeleton_of(tokens_of(answer))) if given.english else 1.0,
+            "faithful": faithful(answer, given.mentions),
             "order": statistics.order(first, longest),
-            "own_words": _own_words(said, wanted, source),
-            "plain_text": statistics.plain_text(answer, said, latin=is_latin(wanted)),
+            "own_words": _own_words(said, given),
+            "plain_text": statistics.plain_text(answer, said, latin=given.latin),
         },
         shown={"rouge_1": first, "rouge_l": longest},
     )
 
 
-def _length(said: list[str], wanted: list[str], source: list[str]) -> float:
+def _length(said: list[str], given: _Given) -> float:
     """Scale the length against the reference's (half to twice is full) and the document's (half is full)."""
-    fresh = statistics.fresh_length(said, ())
-    near = band(fresh, full_from=0.5 * len(wanted), full_to=2.0 * len(wanted), zero_at=4.0 * len(wanted))
-    if len(source) < _SHORTEST_SOURCE:
-        return near
-    return min(near, ramp(len(said) / len(source), zero=1.0, one=0.5))
+    fresh, wanted, source = statistics.fresh_length(said, ()), given.wanted, len(given.source)
+    near = band(fresh, full_from=0.5 * wanted, full_to=2.0 * wanted, zero_at=4.0 * wanted)
+    return near if source < _SHORTEST_SOURCE else min(near, ramp(len(said) / source, zero=1.0, one=0.5))
 
 
-def _own_words(said: list[str], wanted: list[str], source: list[str]) -> float:
+def _own_words(said: list[str], given: _Given) -> float:
     """Scale what is copied from the document: 40 % of the 4-grams are free, or the reference's share."""
-    free = max(0.4, statistics.copied_share(wanted, source))
-    return max(0.1, ramp(statistics.copied_share(said, source), zero=free + 0.6, one=free))
+    copied = statistics.copied_share(said, given.source, given.copied_runs)
+    return max(0.1, ramp(copied, zero=given.free_share + 0.6, one=given.free_share))

@@ -19,6 +19,7 @@ _WORD = re.compile(rf"{_UNSPACED}|{_UNSPACED_IN_FOURS}|(?:(?!{_UNSPACED})[^\W_]|
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
 _FIRST_NON_LATIN = "\u0250"
 
+_SMALL_WORDS = FUNCTION_WORDS | INSTRUCTION_WORDS
 _STEM_LENGTH = 5
 
 
@@ -40,15 +41,21 @@ def topic_stems(prompt_words: Iterable[str]) -> frozenset[str]:
 
 def is_english(of_words: Sequence[str]) -> bool:
     """Tell whether a prompt or reference is English: a quarter of its words are small ones."""
-    small = sum(word in FUNCTION_WORDS or word in INSTRUCTION_WORDS for word in of_words)
+    small = sum(map(_SMALL_WORDS.__contains__, of_words))
     return small >= max(1.0, 0.25 * len(of_words))
 
 
 def is_latin(of_words: Sequence[str]) -> bool:
     """Tell whether nine words in ten start with a letter of the Latin script or a digit."""
-    return sum(word[0] < _FIRST_NON_LATIN for word in of_words) >= 0.9 * len(of_words)
+    return len(of_words) - _non_latin(of_words) >= 0.9 * len(of_words)
 
 
 def non_latin_share(of_words: Sequence[str]) -> float:
     """Return the share of words that start outside the Latin script."""
-    return sum(word[0] >= _FIRST_NON_LATIN for word in of_words) / max(1, len(of_words))
+    return _non_latin(of_words) / max(1, len(of_words))
+
+
+def _non_latin(of_words: Sequence[str]) -> int:
+    if all(map(str.isascii, of_words)):
+        return 0
+    return sum(word[0] >= _FIRST_NON_LATIN for word in of_words)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from reward_server.rewards.rouge import longest_common_subsequence, rouge_1, rouge_l
+from reward_server.rewards.rouge import Rouge
 from reward_server.rewards.text_words import words
 
 PIECES = ("the", "cat", "sat", "on", "a", "mat,", "and", "it's", "3.5", "Cats-and_dogs", "THE", "end.")
@@ -17,29 +17,34 @@ WORDS = st.lists(st.sampled_from("abcdef"), max_size=30)
 def test_scores_equal_the_rouge_score_package(candidate: str, reference: str) -> None:
     theirs = RougeScorer(["rouge1", "rougeL"], use_stemmer=False).score(reference, candidate)
 
-    assert rouge_1(words(candidate), words(reference)) == pytest.approx(theirs["rouge1"].fmeasure)
-    assert rouge_l(words(candidate), words(reference)) == pytest.approx(theirs["rougeL"].fmeasure)
+    ours = Rouge(words(reference))
+    assert ours.rouge_1(words(candidate)) == pytest.approx(theirs["rouge1"].fmeasure)
+    assert ours.rouge_l(words(candidate)) == pytest.approx(theirs["rougeL"].fmeasure)
 
 
 @given(WORDS, WORDS)
 def test_subsequence_on_bits_equals_the_table(left: list[str], right: list[str]) -> None:
-    assert longest_common_subsequence(left, right) == table(left, right)
+    assert subsequence(left, right) == table(left, right)
 
 
 @given(WORDS, WORDS)
 def test_subsequence_is_symmetric(left: list[str], right: list[str]) -> None:
-    assert longest_common_subsequence(left, right) == longest_common_subsequence(right, left)
+    assert subsequence(left, right) == subsequence(right, left)
 
 
 def test_texts_longer_than_a_machine_word_are_compared_whole() -> None:
     left = [str(number) for number in range(500)]
 
-    assert longest_common_subsequence(left, left[::2]) == 250
-    assert longest_common_subsequence(left, left[::-1]) == 1
+    assert subsequence(left, left[::2]) == 250
+    assert subsequence(left, left[::-1]) == 1
 
 
 def test_empty_texts_share_nothing() -> None:
-    assert rouge_1([], []) == rouge_l([], ["a"]) == 0.0
+    assert Rouge([]).rouge_1([]) == Rouge(["a"]).rouge_l([]) == 0.0
+
+
+def subsequence(left: list[str], right: list[str]) -> int:
+    return Rouge(right).longest_common_subsequence(left)
 
 
 def table(left: list[str], right: list[str]) -> int:

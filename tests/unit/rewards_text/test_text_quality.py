@@ -179,3 +179,19 @@ def test_system_text_in_the_completion_does_not_count_as_relevance() -> None:
 @pytest.mark.parametrize("measure", [lambda g: g.components["rouge_1"], lambda g: g.components["rouge_l"]])
 def test_the_reference_itself_has_full_rouge(measure: Callable[[Grade], float]) -> None:
     assert measure(grade(row_for("summary"), "The bridge is closed.")) == 1.0
+
+
+def test_a_summary_reward_that_remembers_references_grades_as_a_fresh_one() -> None:
+    """Each of three differs from another in one part only: reference, document, or prompt for a document."""
+    base = row_for("summary")
+    rows = [base, base | {"reference": "Repairs begin in spring."}, base | {"source": ""}] * 2
+
+    remembered = [grade(row, "Cracks were found, so the bridge is closed on Monday.") for row in rows]
+
+    for row, found in zip(rows, remembered, strict=True):
+        reference = TextReference(reference=row["reference"], source=row["source"])
+        sample = Sample(
+            sample_id="1", reward="summary", prompt=row["prompt"], completion="", reference=reference
+        )
+        assert found == SummaryReward().grade(sample, "Cracks were found, so the bridge is closed on Monday.")
+    assert len({found.value for found in remembered}) == 3

@@ -10,7 +10,7 @@ import pytest
 
 from reward_server.rewards import skeletons
 from reward_server.rewards import text_statistics as statistics
-from reward_server.rewards.faithfulness import faithful
+from reward_server.rewards.faithfulness import faithful, mentions_in
 from reward_server.rewards.scales import band
 from reward_server.rewards.skeletons import grammar, skeleton_of, templates, tokens_of
 from reward_server.rewards.stock import stock_length
@@ -183,4 +183,5 @@ def test_numbers_and_names_that_the_document_does_not_have_cost_their_share(
 ) -> None:
     given = "On Monday Ms. Harlan said that 1,250 of 4,215,000 people pay 40 euros."
 
-    assert faithful(summary, given, given.lower().replace(".", "").split()) == pytest.approx(value)
+    mentions = mentions_in(given, given.lower().replace(".", "").split())
+    assert faithful(summary, mentions) == pytest.approx(value)
