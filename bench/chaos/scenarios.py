@@ -212,7 +212,7 @@ def play(scenario: Scenario, lab: Lab, *, seconds: float) -> Row:
         kinds = mixed(code=lab.engine is not None)
         callers = [Caller(name, client, ledger) for name in names]
         trainer = Caller("trainer", client, ledger)
-        with working([trainer.reporting.steps(), *(each.batches(kinds) for each in callers)]):
+        with working([trainer.steps(), *(each.batches(kinds) for each in callers)]):
             time.sleep(CALM_S)
             stage = Stage(lab=lab, ledger=ledger, client=client, seconds=seconds, proxies=proxies)
             scenario.fault(stage)

@@ -43,6 +43,8 @@ CALLS_TARGET = 8
 CALLS_BOUND = 64
 # The event loop that everything here is tested on; Ray would take uvloop, whose transports are others.
 _ENVIRONMENT = {"RAY_USE_UVLOOP": "0"}
+# A proxy that is not ready in time is killed, and the start fails with it; Ray's 5 s are few on busy cores.
+_PROXY_READY_S = "30"
 
 
 class Rewards:
@@ -142,6 +144,9 @@ def deploy(config: RayConfig) -> None:
         grpc_options={
             "port": config.port,
             "grpc_servicer_functions": ["reward_server.ray_serve.ingress.add_reward_service"],
+        },
+        controller_options={
+            "runtime_env": {"env_vars": {"RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": _PROXY_READY_S}}
         },
     )
     # Without a route the proxies do not learn of the application at all.
