@@ -74,7 +74,7 @@ def why_not() -> str:
 
 
 @contextlib.contextmanager
-def private_engine(say: Callable[[str], object] = print) -> Iterator[PrivateEngine]:
+def private_engine(say: Callable[[str], None] = print) -> Iterator[PrivateEngine]:
     """Start one that holds the sandbox image; `say` is told how that is built."""
     with tempfile.TemporaryDirectory(prefix="assay-engine-") as directory:
         engine = PrivateEngine(Path(directory))
@@ -100,7 +100,7 @@ def _copy_base(host: str) -> None:
     source, target = docker.from_env(), docker.DockerClient(base_url=host, timeout=120)
     try:
         for image in source.images.list(BASE_REPOSITORY):
-            target.images.load(image.save(named=True))
+            target.images.load(b"".join(image.save(named=True)))
     finally:
         source.close()
         target.close()

@@ -75,9 +75,11 @@ def measure(method: Method, samples: Sequence[Sample]) -> None:
     method.rates.append(len(samples) / (time.perf_counter() - started))
     method.cpu_us.append((cpu_seconds(pids) - cpu) / len(samples) * 1e6)
     assert list(values) == [RIGHT] * len(samples), f"{method.name} graded {set(values)}"
-    for sample in fresh(samples[:SINGLES]) if method.one else ():
+    if (one := method.one) is None:
+        return
+    for sample in fresh(samples[:SINGLES]):
         started = time.perf_counter()
-        method.one([sample])
+        one([sample])
         method.single_ms.append((time.perf_counter() - started) * 1e3)
 
 
