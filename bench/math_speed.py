@@ -1,4 +1,4 @@
-"""Grades a second of the math reward's inline layers, on one core.
+"""Grades per second of processor time of the math reward's inline layers, on one core.
 
     python -m bench.math_speed [--seconds 1.0]
 
@@ -56,11 +56,11 @@ def is_right(reward: MathReward, each: Pair) -> bool:
 
 
 def rate(grade: Callable[[Sample, str], object], pairs: Sequence[Pair], seconds: float) -> float:
-    """Return grades a second, golds already read."""
+    """Return grades per second of processor time, golds already read."""
     for each in pairs:
         grade(*each)
-    done, started = 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - started) < seconds:
+    done, started = 0, time.process_time()
+    while (elapsed := time.process_time() - started) < seconds:
         for each in pairs:
             grade(*each)
         done += len(pairs)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from reward_server.rewards.math.literals import literal
 from reward_server.rewards.math.names import CONSTANTS
-from reward_server.rewards.math.tokens import Token, TokenKind
+from reward_server.rewards.math.tokens import Token
 from reward_server.rewards.math.tree import Apply, Node, Symbol
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def exponent_or_base(parser: "Parser") -> Node:
     """Read what follows `^` or `log_`: braces, a whole number (`x^12` as written plainly), or an operand."""
     if parser.peek.text == "{":
         return braced(parser)
-    if parser.peek.kind is TokenKind.NUMBER:
+    if parser.peek.kind == "number":
         return literal(parser.next().text)
     return parser.expression(39)
 
@@ -31,16 +31,16 @@ def exponent_or_base(parser: "Parser") -> Node:
 def argument(parser: "Parser") -> Node:
     """Read an argument of a LaTeX command: braces, or a single digit, letter or command."""
     token = parser.peek
-    if token.text == "{" and token.kind is TokenKind.MARK:
+    if token.text == "{" and token.kind == "mark":
         return braced(parser)
-    if token.kind not in (TokenKind.NUMBER, TokenKind.WORD) or token.text[0] == ".":
+    if token.kind not in ("number", "word") or token.text[0] == ".":
         return parser.atom()
     first, rest = token.text[0], token.text[1:]
     if rest:
         parser.replace_next(Token(token.kind, rest))
     else:
         parser.next()
-    return literal(first) if token.kind is TokenKind.NUMBER else named(first)
+    return literal(first) if token.kind == "number" else named(first)
 
 
 def named(letter: str) -> Node:

@@ -6,7 +6,6 @@ from reward_server.rewards.math import brackets, functions, operators, prose
 from reward_server.rewards.math.arguments import argument, exponent_or_base, named
 from reward_server.rewards.math.literals import base_of, going_on, in_base, literal, mixed, repeating
 from reward_server.rewards.math.names import CONSTANTS, FUNCTIONS, GREEK, NAMES
-from reward_server.rewards.math.tokens import TokenKind
 from reward_server.rewards.math.tree import (
     REALS,
     Apply,
@@ -46,16 +45,16 @@ def starts_factor(parser: "Parser", left: Node) -> bool:
     """Tell whether the next token continues a product without a sign, as in `2x` or `3(x+1)`."""
     token = parser.peek
     match token.kind:
-        case TokenKind.NUMBER:
+        case "number":
             # A digit after anything longer is a slip of the pen, not a factor.
             return isinstance(left, Symbol) or (
                 isinstance(left, Apply) and (not left.args or left.head == "factorial")
             )
-        case TokenKind.WORD:
+        case "word":
             return token.text not in ("and", "or", "to")
-        case TokenKind.COMMAND:
+        case "command":
             return _starts_atom(token.text)
-        case TokenKind.MARK:
+        case "mark":
             return token.text in ("(", "{") or (token.text == "|" and parser.open_bars == 0)
         case _:
             return False
@@ -71,17 +70,17 @@ def atom(parser: "Parser") -> Node:
     """Read one operand."""
     token = parser.next()
     match token.kind:
-        case TokenKind.NUMBER:
+        case "number":
             return _number(parser, token.text)
-        case TokenKind.WORD:
+        case "word":
             return _word(parser, token.text)
-        case TokenKind.COMMAND:
+        case "command":
             return _command(parser, token.text)
-        case TokenKind.TEXT:
+        case "text":
             return _text(token.text)
-        case TokenKind.MARK:
+        case "mark":
             return brackets.bracket(parser, token.text)
-        case TokenKind.END:
+        case "end":
             raise StrangeAnswerError("ends where a value should be")
 
 
@@ -95,9 +94,9 @@ def _number(parser: "Parser", text: str) -> Node:
         return going_on(text) if parser.peek.text in _DOTS and parser.next() else whole
     if parser.peek.text in _FRACTIONS:
         return _mixed(parser, whole)
-    if parser.peek.kind is TokenKind.NUMBER:
+    if parser.peek.kind == "number":
         parser_number = parser.next()
-        if not parser.accept("/") or parser.peek.kind is not TokenKind.NUMBER:
+        if not parser.accept("/") or parser.peek.kind != "number":
             raise StrangeAnswerError(f"two numbers side by side: {text} {parser_number.text}")
         below = literal(parser.next().text)
         return mixed(whole, literal(parser_number.text), below)
@@ -159,7 +158,7 @@ def _subscripted(parser: "Parser", name: str) -> Node:
         parts: list[str] = []
         while not parser.accept("}"):
             token = parser.next()
-            if token.kind is TokenKind.END:
+            if token.kind == "end":
                 raise StrangeAnswerError("a subscript without an end")
             parts.append(token.text)
         return Symbol(f"{name}_{''.join(parts)}")

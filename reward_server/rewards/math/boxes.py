@@ -38,7 +38,8 @@ class SeveralAnswersError(StrangeAnswerError):
 
 def canonical(text: str) -> str:
     """Return the text without what only spaces it out, and with one name for each fraction."""
-    return _SPACING.sub("", text).replace("dfrac", "frac").replace("tfrac", "frac")
+    spaced = " " in text or "\\" in text
+    return (_SPACING.sub("", text) if spaced else text).replace("dfrac", "frac").replace("tfrac", "frac")
 
 
 def in_box(text: str) -> str:

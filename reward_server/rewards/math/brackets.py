@@ -4,7 +4,6 @@ import re
 from typing import TYPE_CHECKING
 
 from reward_server.rewards.math.determinants import determinant
-from reward_server.rewards.math.tokens import TokenKind
 from reward_server.rewards.math.tree import (
     EMPTY,
     REALS,
@@ -107,7 +106,7 @@ def matrix(parser: "Parser") -> Node:
         raise StrangeAnswerError(f"unknown environment {name!r}")
     if name == "array" and parser.accept("{"):
         while not parser.accept("}"):
-            if parser.next().kind is TokenKind.END:
+            if parser.next().kind == "end":
                 raise StrangeAnswerError("an array without an end")
     rows: list[Node] = []
     row: list[Node] = [parser.relation()]

@@ -142,9 +142,13 @@ def _compare_equations(sampler: Sampler, gold: Node, answer: Node) -> Match:
     names = sorted(symbols(gold))
     if names != sorted(symbols(answer)):
         return Match.DIFFERENT
+    left, right = shapes.difference(gold), shapes.difference(answer)
+    proportional = sampler.proportional_by_algebra(left, right, names)
+    if proportional:
+        return Match.EQUAL
     if equations_differ(sampler, gold, answer, names):
         return Match.DIFFERENT
-    return sampler.proportional(shapes.difference(gold), shapes.difference(answer), names)
+    return sampler.proportional(left, right, names) if proportional is None else Match.UNKNOWN
 
 
 def _compare_collections(sampler: Sampler, gold: Node, answer: Node) -> Match:
@@ -168,7 +172,7 @@ def _compare_unordered(sampler: Sampler, gold: Collection, answer: Collection) -
     """Pair items off; equality of values is transitive, so the first match is as good as any."""
     if max(len(gold.items), len(answer.items)) > _MOST_UNORDERED_ITEMS:
         raise TooLargeError(f"more than {_MOST_UNORDERED_ITEMS} items")
-    left = _without_repeats(sampler, gold)
+    left = sampler.remembered(gold, "without repeats", lambda: _without_repeats(sampler, gold))
     right = _without_repeats(sampler, answer)
     if len(left) != len(right):
         return Match.DIFFERENT

@@ -65,6 +65,7 @@ class Evaluator:
         context.prec = bits
         self._mp = context
         self._numbers = lru_cache(_REMEMBERED_NUMBERS)(self._number)
+        self._at_points = lru_cache(_REMEMBERED_NUMBERS)(self._elementary)
         self._meter = meter
         self._times = bits // BITS
 
@@ -77,20 +78,18 @@ class Evaluator:
             StrangeAnswerError: the node is no number.
             OverBudgetError: the meter has run out.
         """
-        match node:
-            case Number(value=value):
-                return self.number(value)
-            case Symbol(name=name):
-                return self.number(point[name])
-            case Apply(args=()):
-                return self._constant(node.head)
-            case Apply(head=head) if head in BINDERS:
-                return self._series(node, point, real=real)
-            case Apply():
-                found = self._applied(node, [self.value(part, point, real=real) for part in node.args])
-                return self._checked(found, real=real)
-            case _:
-                raise StrangeAnswerError("a collection where a number should be")
+        if isinstance(node, Number):
+            return self.number(node.value)
+        if isinstance(node, Symbol):
+            return self.number(point[node.name])
+        if not isinstance(node, Apply):
+            raise StrangeAnswerError("a collection where a number should be")
+        if not node.args:
+            return self._constant(node.head)
+        if node.head in BINDERS:
+            return self._series(node, point, real=real)
+        found = self._applied(node, [self.value(part, point, real=real) for part in node.args])
+        return self._checked(found, real=real)
 
     def _spend(self, steps: int) -> None:
         self._meter.spend(self._times * steps)
@@ -110,7 +109,9 @@ class Evaluator:
         return bool(self._mp.isinf(value))
 
     def is_real(self, value: Value) -> bool:
-        return self.is_infinite(value) or self.magnitude(self._mp.im(value)) < _REAL_BELOW
+        if isinstance(value, self._mp.mpf) or self.is_infinite(value):
+            return True
+        return self.magnitude(self._mp.im(value)) < _REAL_BELOW
 
     def real_part(self, value: Value) -> Value:
         return self._mp.re(value)
@@ -194,7 +195,9 @@ class Evaluator:
         if node.head in _ELEMENTARY:
             if _is_degrees(node.args[0]):
                 value = value * self._mp.pi / 180
-            return self._elementary(node.head, value)
+            # The points are fixed, and \sin x is asked for again and again.
+            elementary = self._at_points if isinstance(node.args[0], Symbol) else self._elementary
+            return elementary(node.head, value)
         match node.head, values:
             case "log", [_, base]:
                 below = self._elementary("ln", base)

@@ -10,9 +10,10 @@ _MAX_BASE = 36
 
 def literal(text: str) -> Number:
     """Return the value of digits with at most one point."""
-    decimals = len(text) - text.index(".") - 1 if "." in text else 0
-    digits = len(text.replace(".", "").lstrip("0"))
-    return Number(Fraction("0" + text if text[0] == "." else text), decimals, digits)
+    whole, _, decimals = text.partition(".")
+    digits = whole + decimals
+    value = Fraction(int(digits), 10 ** len(decimals)) if decimals else Fraction(int(whole))
+    return Number(value, len(decimals), len(digits.lstrip("0")))
 
 
 def mixed(whole: Number, above: Number, below: Number) -> Number:

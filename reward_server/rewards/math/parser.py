@@ -13,7 +13,7 @@ from reward_server.rewards.math import atoms
 from reward_server.rewards.math.arguments import exponent_or_base
 from reward_server.rewards.math.literals import base_of, in_base
 from reward_server.rewards.math.notations import rewritten
-from reward_server.rewards.math.tokens import Token, TokenKind, tokenize
+from reward_server.rewards.math.tokens import Token, tokenize
 from reward_server.rewards.math.tree import (
     MAX_DEPTH,
     MAX_NODES,
@@ -55,6 +55,8 @@ POSTFIX = 50
 _POSTFIX_HEADS = {"!": "factorial", "%": "percent", "\\%": "percent"}
 _DEGREES = ("\\circ", "\\degree")
 
+# So few cannot make a tree over the limits: the most is a determinant, which takes more of them.
+_FEW_TOKENS = 20
 _EXCEPT = re.compile(
     r"all real numbers (?:except|but|other than)(?: for)? (?:[a-z] ?= ?)?(?=[-\d\\])", re.IGNORECASE
 )
@@ -76,11 +78,13 @@ def parse(text: str) -> Node:
         return words
     if based := _BASED.fullmatch(text):
         return in_base(based[1], int(based[2]))
-    parser = Parser(tokenize(text))
+    tokens = tokenize(text)
+    parser = Parser(tokens)
     node = parser.values()
-    if parser.peek.kind is not TokenKind.END:
+    if parser.peek.kind != "end":
         raise StrangeAnswerError(f"unexpected {parser.peek.text!r}")
-    _measure(node)
+    if len(tokens) > _FEW_TOKENS:
+        _measure(node)
     return node
 
 
@@ -106,25 +110,23 @@ class Parser:
     def __init__(self, tokens: list[Token]) -> None:
         self._tokens = tokens
         self._position = 0
+        self.peek = tokens[0]
         self._depth = 0
         self.open_bars = 0
         self.open_integrals = 0
 
-    @property
-    def peek(self) -> Token:
-        return self._tokens[self._position]
-
     def next(self) -> Token:
-        token = self._tokens[self._position]
-        if token.kind is not TokenKind.END:
+        token = self.peek
+        if token.kind != "end":
             self._position += 1
+            self.peek = self._tokens[self._position]
         return token
 
     def accept(self, text: str) -> bool:
         """Step over the token if it is this mark, command or word."""
         token = self.peek
-        if token.text == text and token.kind not in (TokenKind.TEXT, TokenKind.END):
-            self._position += 1
+        if token.text == text and token.kind not in ("text", "end"):
+            self.next()
             return True
         return False
 
@@ -134,11 +136,11 @@ class Parser:
 
     def replace_next(self, token: Token) -> None:
         """Put back the rest of a token of which only a part was used."""
-        self._tokens[self._position] = token
+        self._tokens[self._position] = self.peek = token
 
     def looking_at(self, *texts: str) -> bool:
         """Tell whether the next tokens are exactly these."""
-        return all(
+        return self.peek.text == texts[0] and all(
             self._position + offset < len(self._tokens) and self._tokens[self._position + offset].text == text
             for offset, text in enumerate(texts)
         )
@@ -152,7 +154,7 @@ class Parser:
             while self._at_separator():
                 last = self.next().text
                 joints.add(last)
-            if self.peek.kind is TokenKind.END and last in (",", ";"):
+            if self.peek.kind == "end" and last in (",", ";"):
                 break
             items.append(self.relation())
         if len(items) == 1:
@@ -174,7 +176,7 @@ class Parser:
         """An expression, or a chain of them with relations between; `first` is one already read."""
         sides = [first or self.expression()]
         operators: list[str] = []
-        while self.peek.text in RELATIONS and self.peek.kind is not TokenKind.TEXT:
+        while self.peek.text in RELATIONS and self.peek.kind != "text":
             operators.append(RELATIONS[self.next().text])
             sides.append(self.expression())
         return Relation(tuple(operators), tuple(sides)) if operators else sides[0]
@@ -211,7 +213,7 @@ class Parser:
     def _extend(self, left: Node, least: int) -> Node | None:
         """Apply the next operator to `left`, or return None if it is not ours to apply."""
         token = self.peek
-        if token.kind in (TokenKind.END, TokenKind.TEXT):
+        if token.kind in ("end", "text"):
             return None
         if token.text in _POSTFIX_HEADS and least <= POSTFIX:
             self.next()

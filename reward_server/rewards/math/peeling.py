@@ -15,6 +15,7 @@ _PAIRS = (
     ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("__", "__"), ("`", "`"),
     ("*", "*"), ('"', '"'), ("'", "'"), ("<b>", "</b>"), ("<strong>", "</strong>"),
 )  # fmt: skip
+_OPENING = frozenset(left[0] for left, _ in _PAIRS)
 # Colour, size and weight say nothing.
 _DRESS = re.compile(
     r"\\(?:text)?color\s*\{[A-Za-z0-9!]{1,20}\}|\\(?:bf|large|Large|LARGE|huge|Huge)(?![A-Za-z])(?!\s*\{)"
@@ -70,13 +71,13 @@ def _without_hope(text: str) -> str:
 
 def _one_layer(text: str) -> str:
     bare = text.strip().rstrip(".,;:\\ 。")
-    for left, right in _PAIRS:
+    for left, right in _PAIRS if bare[:1] in _OPENING else ():
         if bare.startswith(left) and bare.endswith(right) and len(bare) > len(left) + len(right):
             inside = bare[len(left) : -len(right)]
             bare_inside = inside.replace("\\$", "") if left[0] == "$" else inside
             if left not in bare_inside and right not in bare_inside and inside[-1] != "\\":
                 return inside
-    if wrapped := _WRAPPED_NUMBER.fullmatch(bare):
+    if bare[:1] == "\\" and (wrapped := _WRAPPED_NUMBER.fullmatch(bare)):
         return wrapped[1]
     if bare[:1] in ("=", "#"):
         return bare[1:]

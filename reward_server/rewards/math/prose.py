@@ -60,4 +60,4 @@ def is_words(text: str) -> bool:
 
 def without_points(text: str) -> str:
     """Write `a.m.` and `p.m.` without their points."""
-    return _CLOCK.sub(r"\1m", text)
+    return _CLOCK.sub(r"\1m", text) if "." in text else text

@@ -107,7 +107,7 @@ def _read_expression(text: str) -> Measured:
 def _split_unit(text: str) -> tuple[str, Unit | None]:
     """Split `9\\pi \\text{ cm}^2` or `9\\pi cm^2` into expression and unit."""
     tail_start = max(0, len(text) - _LONGEST_UNIT)
-    found = _UNIT_COMMAND.search(text, tail_start)
+    found = _UNIT_COMMAND.search(text, tail_start) if "{" in text else None
     if found is not None:
         body = text[: found.start()].rstrip()
         unit = read_unit(found[0])

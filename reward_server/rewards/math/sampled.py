@@ -9,7 +9,7 @@ The domain is the reals: a point at which a side has no real value says nothing,
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from fractions import Fraction
 from functools import lru_cache
@@ -19,7 +19,8 @@ from reward_server.rewards.math.evaluation import MORE_BITS, Evaluator, Undefine
 from reward_server.rewards.math.meter import Meter
 from reward_server.rewards.math.points import points
 from reward_server.rewards.math.precision import holds_many_digits
-from reward_server.rewards.math.remembered import Remembered
+from reward_server.rewards.math.quotients import Quotients
+from reward_server.rewards.math.remembered import Found, Remembered
 from reward_server.rewards.math.tree import Node, StrangeAnswerError, TooLargeError, has_head
 
 ENOUGH_POINTS = 3
@@ -68,6 +69,8 @@ class Sampler:
             OverBudgetError: the meter has run out.
         """
         seen = self._seen(gold)
+        if (equal := self._quotients(seen, gold, names).equal(answer)) is not None:
+            return Match.EQUAL if equal else Match.DIFFERENT
         if not names:
             try:
                 left = seen.get((), lambda: self._evaluator.value(gold, {}))
@@ -94,8 +97,16 @@ class Sampler:
                     pass
         return Match.EQUAL if agreeing >= ENOUGH_POINTS else Match.UNKNOWN
 
+    def remembered(self, gold: Node, key: str, compute: Callable[[], Found]) -> Found:
+        """Return what `compute` makes of a gold alone, as known from the first time."""
+        return self._seen(gold).get(key, compute)
+
     def _nothing_seen(self, gold: Node) -> Remembered:
         return Remembered(self.meter)
+
+    def proportional_by_algebra(self, gold: Node, answer: Node, names: Sequence[str]) -> bool | None:
+        """Tell whether one is a constant multiple of the other, if both are quotients of polynomials."""
+        return self._quotients(self._seen(gold), gold, names).proportional(answer)
 
     def proportional(self, gold: Node, answer: Node, names: Sequence[str]) -> Match:
         """Tell whether one is a constant multiple of the other.
@@ -113,6 +124,9 @@ class Sampler:
             first = ratio
             agreeing += 1
         return Match.EQUAL if agreeing >= ENOUGH_POINTS else Match.UNKNOWN
+
+    def _quotients(self, seen: Remembered, gold: Node, names: Sequence[str]) -> Quotients:
+        return seen.get(("quotients", *names), lambda: Quotients(gold, names, self.meter))
 
     def rational(self, node: Node, point: Mapping[str, Fraction] = exact.NOWHERE) -> Fraction | None:
         """Return the exact value at a point if rational steps lead to it; see `exact.rational`."""

@@ -4,8 +4,7 @@ The alphabet is closed: a character that is not of the subset ends the reading.
 """
 
 import re
-from enum import Enum
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from reward_server.rewards.math.names import NAMES
 from reward_server.rewards.math.tree import StrangeAnswerError, TooLargeError
@@ -14,13 +13,9 @@ MAX_TOKENS = 500
 MAX_DIGITS = 60
 
 
-class TokenKind(Enum):
-    NUMBER = "number"
-    WORD = "word"  # a run of letters
-    COMMAND = "command"  # \name, or \ and one character
-    TEXT = "text"  # the contents of \text{...}
-    MARK = "mark"  # one character, or <= >= != **
-    END = "end"
+# Words for what the groups of the pattern are called: "text" is the contents of \text{...}. A member
+# of an Enum takes several times as long to name, and each operand is asked for its kind many times.
+TokenKind = Literal["number", "word", "command", "text", "mark", "end"]
 
 
 class Token(NamedTuple):
@@ -28,7 +23,8 @@ class Token(NamedTuple):
     text: str
 
 
-END = Token(TokenKind.END, "")
+END = Token("end", "")
+_KINDS: dict[str, TokenKind] = {kind: kind for kind in get_args(TokenKind)}
 
 _TOKEN = re.compile(
     r"""\s+
@@ -58,32 +54,33 @@ def tokenize(text: str) -> list[Token]:
     """
     tokens: list[Token] = []
     position = 0
-    while position < len(text):
-        found = _TOKEN.match(text, position)
-        if found is None:
-            raise StrangeAnswerError(f"unexpected character {text[position]!r}")
+    for found in _TOKEN.finditer(text):
+        if found.start() != position:
+            break
         position = found.end()
         kind = found.lastgroup
         if kind is None:
             continue
-        token = _token(kind, found)
+        token = _token(_KINDS[kind], found)
         if token is not None:
             tokens.append(token)
         if len(tokens) > MAX_TOKENS:
             raise TooLargeError(f"more than {MAX_TOKENS} symbols")
+    if position != len(text):
+        raise StrangeAnswerError(f"unexpected character {text[position]!r}")
     tokens.append(END)
     return tokens
 
 
-def _token(kind: str, found: re.Match[str]) -> Token | None:
+def _token(kind: TokenKind, found: re.Match[str]) -> Token | None:
     if kind == "text":
         inside = found["inside"].strip()
         # `\\mathrm{e}` and `\\operatorname{lcm}` are set upright, but no words.
         is_name = inside in NAMES and found[0].startswith(("\\mathrm", "\\operatorname"))
-        return Token(TokenKind.WORD if is_name else TokenKind.TEXT, inside)
+        return Token("word" if is_name else "text", inside)
     text = found[0]
     if kind == "number" and len(text) > MAX_DIGITS:
         raise TooLargeError(f"a number of {len(text)} digits")
     if kind == "command" and (text in _SKIPPED or text.isspace()):
         return None
-    return Token(TokenKind(kind), text)
+    return Token(kind, text)

@@ -98,6 +98,7 @@ class Text:
 
 
 Node = Number | Symbol | Apply | Collection | Interval | Relation | Text
+_LEAVES = (Number, Symbol, Text)
 
 EMPTY = Apply("empty")
 REALS = Apply("reals")
@@ -123,13 +124,13 @@ def children(node: Node) -> tuple[Node, ...]:
     """Return the direct parts of a node."""
     if isinstance(node, Apply):
         return node.args
+    if isinstance(node, _LEAVES):
+        return ()
     match node:
         case Collection(items=parts) | Relation(sides=parts):
             return parts
         case Interval():
             return (node.low, node.high)
-        case _:
-            return ()
 
 
 def symbols(node: Node) -> frozenset[str]:

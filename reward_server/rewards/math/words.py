@@ -22,14 +22,17 @@ _ROUND = frozenset((*_LARGE, "hundred"))
 _MOST_LOOSE = 10
 _MOST_WORDS = 12
 # What no unit is called: "seven eight" is no seven. A quarter may be a coin.
-_ORDINALS = frozenset((*_PARTS, *(f"{part}s" for part in _PARTS))) - {"quarter", "quarters"}
+_PART_WORDS = frozenset((*_PARTS, *(f"{part}s" for part in _PARTS)))
+_ORDINALS = _PART_WORDS - {"quarter", "quarters"}
+_FIRST_WORDS = _PART_WORDS | {*_SMALL, *_TENS, "minus", "negative", "a", "dozen", "dozens"}
 NUMBER_WORDS = frozenset((*_SMALL, *_TENS, *_LARGE, "hundred")) | _ORDINALS
 
 
 def number_before_unit(text: str) -> tuple[Fraction, str] | None:
     """Return the number that the first words spell, as many as do, and what follows them."""
     words = text.split()
-    if len(words) > _MOST_WORDS:
+    first = words[0].lower().lstrip("-").partition("-")[0] if words else ""
+    if len(words) > _MOST_WORDS or first not in _FIRST_WORDS:
         return None
     for count in range(len(words), 0, -1):
         value = number_from_words(" ".join(words[:count]))
