@@ -15,6 +15,8 @@ TABLES = (
     "math_fourth_look.jsonl",
     "math_fifth_look.jsonl",
     "math_sixth_look.jsonl",
+    "math_seventh_look.jsonl",
+    "math_eighth_look.jsonl",
 )
 
 # Forms in which models write a GSM8K answer; {n} is the number, {c} the same with thousands separators.

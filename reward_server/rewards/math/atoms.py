@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from reward_server.rewards.math import brackets, functions, operators, prose
 from reward_server.rewards.math.arguments import argument, exponent_or_base, named
 from reward_server.rewards.math.literals import base_of, going_on, in_base, literal, mixed, repeating
-from reward_server.rewards.math.names import CONSTANTS, FUNCTIONS, GREEK, NAMES
+from reward_server.rewards.math.names import CONSTANTS, FUNCTIONS, GREEK, NAMES, UNIT_VECTORS
 from reward_server.rewards.math.tree import (
     REALS,
     Apply,
@@ -63,7 +63,7 @@ def starts_factor(parser: "Parser", left: Node) -> bool:
 def _starts_atom(command: str) -> bool:
     name = command[1:]
     known = name in NAMES or name in GREEK or command in _FRACTIONS or command in _BINOMIALS
-    return known or command in _FENCES or command in _OPENING_COMMANDS
+    return known or name in UNIT_VECTORS or command in _FENCES or command in _OPENING_COMMANDS
 
 
 def atom(parser: "Parser") -> Node:
@@ -188,6 +188,8 @@ def _command(parser: "Parser", command: str) -> Node:
         return Apply(CONSTANTS[name])
     if name in GREEK:
         return _subscripted(parser, command)
+    if name in UNIT_VECTORS:
+        return Symbol(command)
     if command in _FENCES:
         closing, head = _FENCES[command]
         inside = parser.expression()

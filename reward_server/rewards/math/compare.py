@@ -5,7 +5,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from reward_server.rewards.math import names_of_values, shapes
+from reward_server.rewards.math import names_of_values, residues, shapes
 from reward_server.rewards.math.disproof import equations_differ, sets_differ
 from reward_server.rewards.math.matrices import is_matrix, worked_out
 from reward_server.rewards.math.sampled import Match, Sampler
@@ -80,7 +80,7 @@ def check_values(sampler: Sampler, node: Node) -> None:
 def _unnamed(gold: Node, answer: Node) -> tuple[Node, Node]:
     """Take `x =` off where only one side has it; two equations are compared as such."""
     if shapes.is_equation(gold) and shapes.is_equation(answer):
-        return gold, answer
+        return residues.same_name(gold, answer) or (gold, answer)
     return names_of_values.named_value(gold) or gold, names_of_values.named_value(answer) or answer
 
 
@@ -140,7 +140,7 @@ def _compare_equations(sampler: Sampler, gold: Node, answer: Node) -> Match:
     if not isinstance(gold, Relation) or not isinstance(answer, Relation):
         return Match.DIFFERENT
     names = sorted(symbols(gold))
-    if names != sorted(symbols(answer)):
+    if names != sorted(symbols(answer)) or residues.is_named(gold) or residues.is_named(answer):
         return Match.DIFFERENT
     left, right = shapes.difference(gold), shapes.difference(answer)
     proportional = sampler.proportional_by_algebra(left, right, names)

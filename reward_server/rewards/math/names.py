@@ -18,3 +18,5 @@ alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lam
 upsilon phi varphi chi psi omega angle triangle Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell hbar
 """
 GREEK = frozenset(_GREEK.split())
+# What `vectors` writes for \hat{i}, \mathbf{i} and so on, in the order of their components.
+UNIT_VECTORS = ("hati", "hatj", "hatk")

@@ -6,6 +6,8 @@ parser reads.
 
 import re
 
+from reward_server.rewards.math import conditions
+
 _BEFORE_THOUSANDS = re.compile(r",\s?\\!\s?(?=\d{3}(?!\d))")
 # Also before a letter, as in `\\quadx`.
 _WIDE_SPACE = re.compile(r"\\q?quad")
@@ -25,33 +27,8 @@ _BASE = re.compile(r"([\dA-Fa-f]{1,60}) \(?(?:in )?base[ -](\d{1,2})\)?", re.ASC
 _DERIVATIVE = re.compile(
     r"(?:[a-zA-Z]'{1,3}\([a-z]\)|\\[dt]?frac\{d[a-z]?\}\{d[a-z]\}(?:[a-z]\([a-z]\))?) ?= ?(?=[^y'=]*$)"
 )
-# A letter that stands for any integer, after what it stands in.
-_ANY_INTEGER = re.compile(
-    r"\s*(?:,|\\q?quad|\\;|\()*\s*(?:\\text\s*\{\s*(?:where|for|with)?(?: any| all| some| every)?\s*\}\s*)?"
-    r"(?:(?:where|for|with) )?(?:any |all |some |every )?"
-    r"(?:([a-z]) ?\\in ?(?:\\mathbb ?\{? ?Z ?\}?|Z)|([a-z]) (?:is|are) an(?:y)? integers?"
-    r"|\\text\{ ?(?:where|for) \$?([a-z])\$? is an(?:y)? integer\.?\}|integers? ([a-z]))\)?"
-)
-# A function is one of all its arguments, and a constant in it is any.
-_EVERYWHERE = re.compile(
-    r",? ?(?:\\q?quad ?)?"
-    r"(?:for (?:all|every|any) (?:real )?(?:numbers? )?\$?[a-z](?: ?\\in ?\\mathbb ?\{? ?R ?\}?)?\$?"
-    r"|(?:where|for) (?:any |some )?\$?[a-z]\$? (?:is|being) (?:a|an|any)(?: arbitrary)?(?: real)? "
-    r"(?:constant|number))$"
-)
-_LONGEST_CONDITION = 60
 _ROUNDED = re.compile(
     r",? ?\(?(?:(?:or|which is) )?(?:approximately|approx\.?|about|\\approx) ?(-?\d+\.\d+)\)?"
-)
-_BOUNDS = {
-    "greater than": ">", "more than": ">", "larger than": ">", "less than": "<", "smaller than": "<",
-    "greater than or equal to": ">=", "at least": ">=", "no less than": ">=",
-    "less than or equal to": "<=", "at most": "<=", "no more than": "<=", "no greater than": "<=",
-}  # fmt: skip
-_BOUND = re.compile(
-    r"(?:all (?:real )?(?:numbers|values) )?(?:\$?([a-z])\$? )?(?:that are |is |must be )?"
-    rf"({'|'.join(sorted(_BOUNDS, key=len, reverse=True))}) (\$?[-+\d\\][^=<>]*)",
-    re.IGNORECASE,
 )
 # Rows between semicolons; a single column could be an interval.
 _ROWS = re.compile(r"(?P<name>[A-Z] ?= ?)?\[(?P<rows>[^\[\]();&{}\\]{3,200}(?:;[^\[\]();&{}\\]{3,200})+)\]")
@@ -96,18 +73,6 @@ def _in_matrix(text: str) -> str:
     return f"{found['name'] or ''}\\begin{{pmatrix}} {body} \\end{{pmatrix}}"
 
 
-def without_condition(text: str) -> str:
-    """Return `2k, k \\in \\mathbb{Z}` without its condition, if what is left has that letter."""
-    start = max(1, len(text) - _LONGEST_CONDITION)
-    for place in range(start, len(text)):
-        if text[place - 1] not in " ,;(" and text[place] not in ",\\":
-            continue
-        if found := _ANY_INTEGER.fullmatch(text, place):
-            letter = next(filter(None, found.groups()))
-            return text[:place] if letter in text[:place] else text
-    return text
-
-
 def in_words(text: str) -> str:
     """Return the text with what is said of its value in words as signs.
 
@@ -121,20 +86,9 @@ def in_words(text: str) -> str:
         if tail and tail.start() > 0 and tail.end() == len(text) and "\\approx" not in text[: tail.start()]:
             return f"{text[: tail.start()]} \\approx {tail[1]}"
     if "nteger" in text or "\\in" in text:
-        text = without_condition(text)
+        text = conditions.for_any_integer(text)
     if " for " in text or " where " in text:
-        text = _everywhere(text)
+        text = conditions.everywhere(conditions.of_a_name(text))
     if " than " in text or " least " in text or " most " in text:
-        text = _bound_in_words(text)
+        text = conditions.bounds(text)
     return _EQUIVALENTLY.sub(" = ", text) if " or " in text else text
-
-
-def _everywhere(text: str) -> str:
-    """Return `f(x) = cx, where c is any constant` without its condition."""
-    found = _EVERYWHERE.search(text, max(1, len(text) - _LONGEST_CONDITION))
-    return text[: found.start()] if found and "=" in text[: found.start()] else text
-
-
-def _bound_in_words(text: str) -> str:
-    found = _BOUND.fullmatch(text)
-    return f"{found[1] or 'x'} {_BOUNDS[found[2].lower()]} {found[3]}" if found else text

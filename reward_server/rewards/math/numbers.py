@@ -77,7 +77,7 @@ def read_number(text: str) -> Measured | None:
 def _spelled(text: str) -> Measured | None:
     """Read `seven`, `seven apples`, `a dozen eggs`, `二十三`."""
     if not text.isascii() and (chinese := read_chinese(text)) is not None:
-        return Measured(node=Number(Fraction(chinese)))
+        return Measured(node=Number(chinese))
     found = number_before_unit(text)
     if found is None:
         return None

@@ -9,10 +9,11 @@ import re
 from fractions import Fraction
 from functools import reduce
 
-from reward_server.rewards.math import atoms
+from reward_server.rewards.math import atoms, vectors
 from reward_server.rewards.math.arguments import exponent_or_base
 from reward_server.rewards.math.literals import base_of, in_base
 from reward_server.rewards.math.notations import rewritten
+from reward_server.rewards.math.residues import read_residues
 from reward_server.rewards.math.tokens import Token, tokenize
 from reward_server.rewards.math.tree import (
     MAX_DEPTH,
@@ -70,7 +71,9 @@ def parse(text: str) -> Node:
         StrangeAnswerError: not of the subset.
         TooLargeError: over the limits.
     """
-    text = rewritten(text)
+    text = vectors.in_commands(rewritten(text))
+    if "mod" in text and (classes := read_residues(text)) is not None:
+        return classes
     if text[:3] in ("all", "All") and (exception := _EXCEPT.match(text)):
         return Apply("setminus", (REALS, Collection(Kind.SET, (parse(text[exception.end() :]),))))
     words = read_words(text)

@@ -23,6 +23,7 @@ from reward_server.rewards.math.tree import (
     has_head,
     symbols,
 )
+from reward_server.rewards.math.vectors import components
 
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 
@@ -183,11 +184,14 @@ def in_shape_of(model: Node, node: Node) -> Node:
     if model.kind is Kind.RATIO and isinstance(node, Collection) and node.kind is Kind.SPAN:
         return Collection(Kind.RATIO, node.items)
     if model.kind is Kind.TUPLE:
-        values = values_by_name(node)
+        values = values_by_name(node) or components(node, len(model.items))
         return node if values is None else Collection(Kind.TUPLE, values)
     if model.kind is Kind.LIST and isinstance(node, Collection) and node.kind is Kind.LIST:
         return by_turns(model, node)
     if model.kind is Kind.MATRIX:
+        is_column = all(len(children(row)) == 1 for row in model.items)
+        if is_column and (column := components(node, len(model.items))):
+            return Collection(Kind.MATRIX, tuple(Collection(Kind.ROW, (each,)) for each in column))
         rows = [_bracketed(row) for row in _bracketed(node) or ()]
         if rows and None not in rows:
             return Collection(Kind.MATRIX, tuple(Collection(Kind.ROW, row) for row in rows if row))

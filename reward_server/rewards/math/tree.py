@@ -41,6 +41,7 @@ class Kind(Enum):
     SET = "set"
     RATIO = "ratio"
     SPAN = "span"  # "2 to 3": a ratio where the other side is one, else a range
+    RESIDUE = "residue"  # least remainder and modulus
     MATRIX = "matrix"  # items are rows
     ROW = "row"
 
