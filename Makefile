@@ -8,6 +8,7 @@
 #   RUN=DIR                    which run `make eval`, `generate`, `explore`, `export` and `serve-model` read (runs/latest)
 #   METRICS=HOST:PORT          where `make serve-rewards` shows its status page and metrics
 #   JOBS=N                     processes of `make test` (2); integration tests share one, whatever their number
+#   PYTHON312=3.12             version or path of the Python of `make maxtext`
 #   ARGS="..."                 passed on to the command
 
 SHELL := /bin/bash
@@ -18,6 +19,7 @@ ACCELERATOR ?= cpu
 CONFIG ?= $(if $(DATA_DIR),tiny_rows,tiny)
 RUN ?= runs/latest
 METRICS ?= 127.0.0.1:9464
+PYTHON312 ?= 3.12
 JOBS ?= 2
 ARGS ?=
 
@@ -78,6 +80,18 @@ $(INTEROP): requirements/interop.txt requirements/verl.txt $(INSTALLED)
 	fi
 	@touch $@
 
+# Beside .venv, not in it: MaxText needs Python 3.12 and another JAX.
+MAXTEXT := .venv-maxtext
+.PHONY: maxtext
+maxtext: $(MAXTEXT)/.installed  ## create .venv-maxtext, for training with --model.source maxtext (needs uv)
+$(MAXTEXT)/.installed: requirements/maxtext.txt pyproject.toml
+	@command -v uv >/dev/null || { echo "uv is needed, which fetches a Python 3.12 where there is none"; exit 1; }
+	@echo "set-up: installing $< into $(MAXTEXT)"
+	@test -x $(MAXTEXT)/bin/python || uv venv --quiet --python $(PYTHON312) $(MAXTEXT)
+	@VIRTUAL_ENV=$(CURDIR)/$(MAXTEXT) uv pip install --quiet -r $<
+	@VIRTUAL_ENV=$(CURDIR)/$(MAXTEXT) uv pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
 $(STUBS): proto/reward/v1/reward.proto hatch_build.py $(INSTALLED)
 	@$(PY) hatch_build.py
 	@touch $@
@@ -131,6 +145,10 @@ check-data: sandbox-image  ## check that reference answers earn full marks throu
 test: sandbox-image  ## run every test (ARGS="-k name ...")
 	@$(PY) -m pytest -n $(JOBS) --no-loadscope-reorder $(ARGS)
 
+.PHONY: maxtext-check
+maxtext-check: maxtext  ## run the tests of MaxText's model in .venv-maxtext (no part of CI)
+	@$(MAXTEXT)/bin/python -m pytest tests/unit/policy/test_maxtext.py tests/unit/policy/test_model_sources.py $(ARGS)
+
 .PHONY: lint
 lint: setup  ## style, import directions, types
 	$(VENV)/bin/ruff check .
@@ -155,7 +173,9 @@ lock:  ## compile requirements/*.in into pinned requirements/*.txt (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" \
 		--constraint requirements/dev.txt $$(printf -- '--no-emit-package %s ' $(NO_CUDA)) \
 		requirements/interop.in -o requirements/interop.txt
+	@uv pip compile --quiet --universal --python-version 3.12 --no-emit-index-url --custom-compile-command "make lock" \
+		requirements/maxtext.in -o requirements/maxtext.txt
 
 .PHONY: clean
 clean:  ## remove the virtual environment, the stubs and caches; runs/ stays
-	rm -rf $(VENV) proto/reward/v1/*_pb2* .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(MAXTEXT) proto/reward/v1/*_pb2* .pytest_cache .ruff_cache .hypothesis *.egg-info

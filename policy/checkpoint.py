@@ -18,9 +18,10 @@ import jax
 import jax.numpy as jnp
 
 from policy.errors import PolicyError
-from policy.gemma import Gemma3, load_pretrained, make_mesh
+from policy.gemma import Gemma3, make_mesh
 from policy.lora import apply_lora, load_lora, read_shape
 from policy.sampling import GenerationShape, Generator
+from policy.sources import Source, load_base, make_generator
 from policy.tokenizer import Tokenizer, load_tokenizer
 
 DTYPES: dict[str, Any] = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
@@ -36,6 +37,7 @@ class PolicyRecord:
     prompt_hash: str
     max_prompt_tokens: int
     max_new_tokens: int
+    source: Source = "tunix"
 
     def write(self, run_dir: Path) -> None:
         part = run_dir / "policy.json.part"
@@ -74,7 +76,7 @@ class Policy:
             max_prompt_tokens=self.record.max_prompt_tokens,
             max_new_tokens=self.record.max_new_tokens,
         )
-        return Generator(self.model, self.tokenizer, shape, self.mesh)
+        return make_generator(self.model, self.tokenizer, shape, self.mesh)
 
 
 def open_policy(run_dir: Path, *, hash_of: Callable[[str], str], trained: bool = True) -> Policy:
@@ -97,7 +99,7 @@ def open_policy(run_dir: Path, *, hash_of: Callable[[str], str], trained: bool =
         )
     base_dir = record.base_dir(run_dir)
     mesh = make_mesh(fsdp=1, tp=1)
-    model = load_pretrained(base_dir, dtype=DTYPES[record.dtype], mesh=mesh)
+    model = load_base(base_dir, source=record.source, dtype=DTYPES[record.dtype], mesh=mesh)
     if trained:
         lora_dir = run_dir / "lora"
         model = apply_lora(model, read_shape(lora_dir), seed=0, mesh=mesh)

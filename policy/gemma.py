@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import huggingface_hub
 import jax
@@ -30,6 +30,7 @@ from policy.tensors import to_tensors
 
 ModelConfig = gemma3.ModelConfig
 Gemma3 = gemma3.Gemma3
+Model = TypeVar("Model", bound=nnx.Module)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,7 +93,7 @@ def devices_of(model: Gemma3) -> set[Any]:
     return set().union(*(leaf.devices() for leaf in jax.tree.leaves(nnx.state(model))))
 
 
-def place(model: Gemma3, mesh: jax.sharding.Mesh) -> Gemma3:
+def place(model: Model, mesh: jax.sharding.Mesh) -> Model:
     """Puts every parameter of `model` on `mesh` under the sharding it declares."""
     state = nnx.state(model)
     nnx.update(model, jax.device_put(state, nnx.get_named_sharding(state, mesh)))

@@ -9,6 +9,8 @@ Layouts, with D width, N query heads, K KV heads, H head size, r rank:
     kv_einsum        a [D, r]      b [r, 2, K, H]     -> k_proj, v_proj share A
     attn_vec_einsum  a [N, H, r]   b [r, D]           -> o_proj  A [r, N*H] B [D, r]
     mlp              a [in, r]     b [r, out]         -> A [r, in]  B [out, r]
+MaxText's query and out are as q_einsum and attn_vec_einsum; key and value [D, r], [r, K, H] have
+an A each, so that adapters trained there go back to Tunix's model only merged.
 """
 
 import json
@@ -27,12 +29,24 @@ from policy.errors import PolicyError
 from policy.gemma import Gemma3, on
 from policy.tensors import Tensors
 
-# The six projections of Google's Gemma 3 recipe.
-TARGETS = "|".join(
-    f".*{name}" for name in ("q_einsum", "kv_einsum", "gate_proj", "down_proj", "up_proj", "attn_vec_einsum")
-)
+# The projections of Google's Gemma 3 recipe under the hub's names; first Tunix's modules, then MaxText's.
+_MODULES = {
+    "q_einsum": ("self_attn.q_proj",),
+    "kv_einsum": ("self_attn.k_proj", "self_attn.v_proj"),
+    "attn_vec_einsum": ("self_attn.o_proj",),
+    "gate_proj": ("mlp.gate_proj",),
+    "up_proj": ("mlp.up_proj",),
+    "down_proj": ("mlp.down_proj",),
+    "query": ("self_attn.q_proj",),
+    "key": ("self_attn.k_proj",),
+    "value": ("self_attn.v_proj",),
+    "out": ("self_attn.o_proj",),
+    "wi_0": ("mlp.gate_proj",),
+    "wi_1": ("mlp.up_proj",),
+    "wo": ("mlp.down_proj",),
+}
+TARGETS = "|".join(f".*/{name}" for name in _MODULES)
 _PREFIX = "base_model.model."
-_HUB = {"attn_vec_einsum": "self_attn.o_proj", "q_einsum": "self_attn.q_proj"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,14 +93,11 @@ def adapter_tensors(policy: Gemma3) -> Tensors:
         if not str(path[-1]).endswith("_lora_a"):
             continue
         b = flat[(*path[:-1], str(path[-1])[:-1] + "b")]
-        layer, name = f"{_PREFIX}model.layers.{path[1]}", str(path[-2])
+        layer, modules = _place(path)
         rank = a.shape[-1]
         down = a.reshape(-1, rank).T
-        if name == "kv_einsum":
-            parts = {"self_attn.k_proj": b[:, 0], "self_attn.v_proj": b[:, 1]}
-        else:
-            parts = {_HUB.get(name, f"mlp.{name}"): b}
-        for module, up in parts.items():
+        ups = [b] if len(modules) == 1 else [b[:, number] for number in range(len(modules))]
+        for module, up in zip(modules, ups, strict=True):
             tensors[f"{layer}.{module}.lora_A.weight"] = down
             tensors[f"{layer}.{module}.lora_B.weight"] = up.reshape(rank, -1).T
     return {name: np.ascontiguousarray(array) for name, array in sorted(tensors.items())}
@@ -178,12 +189,22 @@ def _flat_adapters(policy: Gemma3) -> list[tuple[tuple[object, ...], nnx.LoRAPar
     return list(nnx.to_flat_state(nnx.state(policy, nnx.LoRAParam)))
 
 
+def _place(path: tuple[object, ...]) -> tuple[str, tuple[str, ...]]:
+    """Returns the layer's name in PEFT's form, and the hub's names of the projections of an adapter."""
+    # Tunix has ("layers", 3, ...), MaxText "layers_3".
+    number = next(part for part in (str(part).removeprefix("layers_") for part in path) if part.isdigit())
+    return f"{_PREFIX}model.layers.{number}", _MODULES[str(path[-2])]
+
+
 def _from_peft(tensors: Tensors, route: tuple[object, ...], shape: tuple[int, ...]) -> np.ndarray:
-    layer, name, leaf = f"{_PREFIX}model.layers.{route[1]}", str(route[-2]), str(route[-1])
-    modules = (
-        ["self_attn.k_proj", "self_attn.v_proj"] if name == "kv_einsum" else [_HUB.get(name, f"mlp.{name}")]
-    )
-    if leaf.endswith("_lora_a"):
-        return tensors[f"{layer}.{modules[0]}.lora_A.weight"].T.reshape(shape)
+    layer, modules = _place(route)
+    if str(route[-1]).endswith("_lora_a"):
+        downs = [tensors[f"{layer}.{module}.lora_A.weight"] for module in modules]
+        if any(not np.array_equal(downs[0], other) for other in downs[1:]):
+            raise PolicyError(
+                f"lora: {layer.removeprefix(_PREFIX)!r} has one A for keys and another for values, where the "
+                "model here has one for both: merge base and adapters with `make export`, and load that"
+            )
+        return downs[0].T.reshape(shape)
     ups = [tensors[f"{layer}.{module}.lora_B.weight"].T for module in modules]
     return np.concatenate(ups, axis=1).reshape(shape)

@@ -34,6 +34,8 @@ class CompletionBudgets:
 class ModelOptions:
     pretrained: str = ""
     """Hub id or directory of a Gemma 3 text checkpoint. Empty: a tiny model is made and warm-started."""
+    source: Literal["tunix", "maxtext"] = "tunix"
+    """Whose code computes the model; `maxtext` needs an environment of its own (`docs/model.md`)."""
     layers: int = 2
     """Tiny model: decoder layers."""
     width: int = 64

@@ -20,6 +20,13 @@ def of_model(model: ModelOptions) -> Iterator[str]:
             f"model.rollout_fsdp={model.rollout_fsdp} with model.fsdp=0: training would take every device; "
             "say how many it may have"
         )
+    devices = (model.fsdp, model.tp, model.rollout_fsdp, model.rollout_tp)
+    if model.source == "maxtext" and devices != (1, 1, 0, 1):
+        yield (
+            "model.source='maxtext' runs on one device here: leave model.fsdp, tp, rollout_fsdp and "
+            "rollout_tp as they are, or shard with MaxText's own trainer, which takes this project's rewards "
+            "(docs/other-trainers.md)"
+        )
     for domain in Domain:
         budget = getattr(model.budgets, domain.value)
         if not 0 <= budget <= model.max_new_tokens:

@@ -12,9 +12,10 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from policy import sources
 from policy.gemma import make_mesh
 from policy.lora import LoraShape, apply_lora, save_lora
-from policy.sampling import GenerationShape, Generator
+from policy.sampling import GenerationShape
 from policy.tokenizer import Tokenizer
 from reward_client.api import RewardClientError
 from tasks.mixing import Mixture
@@ -79,6 +80,7 @@ def train(config: TrainConfig, *, run: RunDirectory, scorer: Scorer, progress: P
         policy.errors.PolicyError, tasks.errors.TasksError: model or data cannot be had.
     """
     check(config.tracking)
+    sources.check(config.model.source)
     setup = _Setup(
         config=config,
         run=run,
@@ -179,7 +181,7 @@ def _prepare_models(setup: _Setup, data: _Data) -> Models:
             max_prompt_tokens=config.model.max_prompt_tokens,
             max_new_tokens=config.model.max_new_tokens,
         )
-        generator = Generator(policy, data.tokenizer, generation, _rollout_mesh(setup))
+        generator = sources.make_generator(policy, data.tokenizer, generation, _rollout_mesh(setup))
     return Models(policy=policy, reference=base, generator=generator)
 
 

@@ -11,11 +11,11 @@ from policy.gemma import (
     Gemma3,
     TinyShape,
     init_tiny,
-    load_pretrained,
     resolve_model,
     save_pretrained,
     tiny_config,
 )
+from policy.sources import load_base
 from policy.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from tasks.api import Example, Split
 from tasks.prompts import SHORT_SYSTEM, PromptTemplate
@@ -94,10 +94,11 @@ def prepare_base(
         prompt_hash=template.hash,
         max_prompt_tokens=config.model.max_prompt_tokens,
         max_new_tokens=config.model.max_new_tokens,
+        source=config.model.source,
     ).write(run.path)
     shutil.rmtree(run.path / _WARM_START, ignore_errors=True)
     # Also a base made just now is read back, so that a resumed run starts from the same numbers.
-    return load_pretrained(directory, dtype=DTYPES[config.model.dtype], mesh=mesh)
+    return load_base(directory, source=config.model.source, dtype=DTYPES[config.model.dtype], mesh=mesh)
 
 
 def _new_model(config: TrainConfig, tokenizer: Tokenizer, mesh: jax.sharding.Mesh) -> Gemma3:
