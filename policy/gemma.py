@@ -26,6 +26,7 @@ from tunix.models.gemma3 import params_safetensors
 
 from policy import hub_config, hub_files
 from policy.errors import PolicyError
+from policy.spread import writes
 from policy.tensors import to_tensors
 
 ModelConfig = gemma3.ModelConfig
@@ -203,10 +204,14 @@ def read_hub_values(directory: Path) -> dict[str, Any]:
 
 
 def save_pretrained(model: Gemma3, directory: Path) -> None:
-    """Writes `config.json` and `model.safetensors` in the hub's form."""
+    """Writes `config.json` and `model.safetensors` in the hub's form.
+
+    All processes that share the model call this, and the first writes.
+    """
+    tensors = dict(to_tensors(model))
+    if not writes(model):
+        return
     directory.mkdir(parents=True, exist_ok=True)
     values = hub_config.to_hub(model.config)
     (directory / "config.json").write_text(json.dumps(values, indent=2) + "\n")
-    safetensors.numpy.save_file(
-        dict(to_tensors(model)), directory / "model.safetensors", metadata={"format": "pt"}
-    )
+    safetensors.numpy.save_file(tensors, directory / "model.safetensors", metadata={"format": "pt"})

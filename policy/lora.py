@@ -27,6 +27,7 @@ from flax import nnx
 
 from policy.errors import PolicyError
 from policy.gemma import Gemma3, on
+from policy.spread import to_host, writes
 from policy.tensors import Tensors
 
 # The projections of Google's Gemma 3 recipe under the hub's names; first Tunix's modules, then MaxText's.
@@ -88,7 +89,7 @@ def apply_lora(base: Gemma3, shape: LoraShape, *, seed: int, mesh: jax.sharding.
 def adapter_tensors(policy: Gemma3) -> Tensors:
     """Turns the adapters into PEFT's names and layout."""
     tensors: dict[str, np.ndarray] = {}
-    flat = {path: np.asarray(jax.device_get(v[...])) for path, v in _flat_adapters(policy)}
+    flat = {path: to_host(v[...]) for path, v in _flat_adapters(policy)}
     for path, a in flat.items():
         if not str(path[-1]).endswith("_lora_a"):
             continue
@@ -104,9 +105,14 @@ def adapter_tensors(policy: Gemma3) -> Tensors:
 
 
 def save_lora(policy: Gemma3, shape: LoraShape, directory: Path, *, base: str) -> None:
-    """Writes the adapters in PEFT's form. `base` names the model they belong to."""
-    directory.mkdir(parents=True, exist_ok=True)
+    """Writes the adapters in PEFT's form. `base` names the model they belong to.
+
+    All processes that share the model call this, and the first writes.
+    """
     tensors = dict(adapter_tensors(policy))
+    if not writes(policy):
+        return
+    directory.mkdir(parents=True, exist_ok=True)
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",

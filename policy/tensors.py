@@ -9,12 +9,12 @@ Shapes, with D width, N query heads, K KV heads, H head size:
 
 from collections.abc import Mapping
 
-import jax
 import numpy as np
 from flax import nnx
 from tunix.models.gemma3 import model as gemma3
 
 from policy.errors import PolicyError
+from policy.spread import to_host
 
 Tensors = Mapping[str, np.ndarray]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -57,8 +57,7 @@ def to_tensors(model: nnx.Module) -> Tensors:
     tensors: dict[str, np.ndarray] = {}
     base = nnx.state(model, nnx.All(nnx.Param, nnx.Not(nnx.LoRAParam)))
     for path, variable in nnx.to_flat_state(base):
-        array = np.asarray(jax.device_get(variable[...]))
-        tensors.update(_to_hub(tuple(map(str, path)), array))
+        tensors.update(_to_hub(tuple(map(str, path)), to_host(variable[...])))
     return {name: np.ascontiguousarray(array) for name, array in sorted(tensors.items())}
 
 

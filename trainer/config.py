@@ -15,6 +15,7 @@ import yaml
 
 from trainer import rules
 from trainer.options import (
+    ClusterOptions,
     DataOptions,
     EvalOptions,
     GrpoOptions,
@@ -56,6 +57,7 @@ class TrainConfig:
     rewards: RewardOptions = field(default_factory=RewardOptions)
     evals: EvalOptions = field(default_factory=EvalOptions)
     tracking: TrackingOptions = field(default_factory=TrackingOptions)
+    cluster: ClusterOptions = field(default_factory=ClusterOptions)
 
 
 def parse(arguments: Sequence[str]) -> TrainConfig:
@@ -111,6 +113,7 @@ def problems(config: TrainConfig) -> Iterator[str]:
     yield from rules.of_model(config.model)
     yield from rules.of_grpo(config.grpo)
     yield from rules.of_rewards(config.rewards, config.grpo)
+    yield from rules.of_cluster(config.cluster, config.model)
 
 
 def to_yaml(config: TrainConfig) -> str:

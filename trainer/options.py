@@ -171,3 +171,15 @@ class TrackingOptions:
     """Write event files into `tensorboard/` of the run."""
     wandb: str = ""
     """Project of Weights & Biases to log to as well; needs its package. Empty: none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClusterOptions:
+    coordinator: str = ""
+    """HOST:PORT of process 0, where it listens; `auto` where JAX knows its cluster. Empty: one process."""
+    processes: int = 0
+    """Processes that train together, one a host; `auto` knows them."""
+    process_id: int = 0
+    """Which of them this is, from 0; `auto` knows it."""
+    connect_s: int = 300
+    """Seconds that processes wait for each other at the start."""

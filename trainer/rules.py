@@ -8,7 +8,7 @@ believes that it acts.
 from collections.abc import Iterator
 
 from tasks.api import Domain
-from trainer.options import GrpoOptions, ModelOptions, RewardOptions
+from trainer.options import ClusterOptions, GrpoOptions, ModelOptions, RewardOptions
 
 
 def of_model(model: ModelOptions) -> Iterator[str]:
@@ -97,4 +97,28 @@ def of_rewards(rewards: RewardOptions, grpo: GrpoOptions) -> Iterator[str]:
         yield (
             "grpo.one_step_off_policy with rewards.overlap=False: it only makes room to wait in; "
             "choose --rewards.overlap, or --grpo.no-one-step-off-policy"
+        )
+
+
+def of_cluster(cluster: ClusterOptions, model: ModelOptions) -> Iterator[str]:
+    """Yields what is wrong with how several processes are to meet."""
+    where, count, number = cluster.coordinator, cluster.processes, cluster.process_id
+    named = where not in {"", "auto"}
+    if not named and (count or number):
+        yield (
+            f"cluster.processes={count} and cluster.process_id={number} do nothing with "
+            f"cluster.coordinator={where!r}: name HOST:PORT of process 0"
+        )
+    if named and not where.rpartition(":")[2].isdecimal():
+        yield f"cluster.coordinator: need HOST:PORT of process 0, or 'auto', got {where!r}"
+    if named and not 0 <= number < count:
+        yield (
+            f"cluster.process_id: need 0 to cluster.processes-1, got {number} of cluster.processes={count}"
+        )
+    if cluster.connect_s < 1:
+        yield f"cluster.connect_s: need at least 1 s, got {cluster.connect_s}"
+    if where and model.rollout_fsdp:
+        yield (
+            f"model.rollout_fsdp={model.rollout_fsdp} with several processes is not built: the sampling "
+            "devices would be those of some processes only; choose 0"
         )

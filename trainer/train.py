@@ -5,8 +5,9 @@ on behind the last phase, and within warm start and GRPO from the last checkpoin
 step does is in `trainer.grpo.learner`.
 """
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
@@ -20,6 +21,7 @@ from policy.tokenizer import Tokenizer
 from reward_client.api import RewardClientError
 from tasks.mixing import Mixture
 from tasks.prompts import PromptTemplate
+from trainer.cluster import ALONE, Cluster
 from trainer.config import ConfigurationError, TrainConfig
 from trainer.evaluation.curve import HeldOutCurve
 from trainer.evaluation.evaluator import Evaluation, Evaluator, read_evaluation
@@ -32,6 +34,7 @@ from trainer.experience.rewards import TooManyFailuresError
 from trainer.grpo.assembly import Models, build_learner, learning_rate_schedule
 from trainer.grpo.learner import Learner, StepResult, StopRequestedError
 from trainer.interrupts import interruptible
+from trainer.options import TrackingOptions
 from trainer.preparing.base import fits, prepare_base, prepare_tokenizer, template_of
 from trainer.preparing.data import Rows, choose_rows, load_rows, mix, without_domain
 from trainer.preparing.probe import Probed, probe
@@ -57,6 +60,7 @@ class _Setup:
     phases: Phases
     template: PromptTemplate
     mesh: jax.sharding.Mesh
+    cluster: Cluster
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,18 +72,23 @@ class _Data:
     probed: Probed
 
 
-def train(config: TrainConfig, *, run: RunDirectory, scorer: Scorer, progress: Progress) -> Summary:
+def train(
+    config: TrainConfig, *, run: RunDirectory, scorer: Scorer, progress: Progress, cluster: Cluster = ALONE
+) -> Summary:
     """Runs or resumes the whole workflow and returns its summary.
 
+    All processes of `cluster` call this; `scorer` and trackers are the leader's.
+
     Raises:
-        ConfigurationError: a tracker that is asked for is not installed or cannot be used.
+        ConfigurationError: a tracker that is asked for is not installed or cannot be used, or the
+            processes of a cluster do not fit together.
         StopRequestedError: the user asked to stop; the run can be resumed.
         reward_client.api.RewardClientError: no rewards; a checkpoint is kept.
         trainer.experience.rewards.TooManyFailuresError: too few rewards; a checkpoint is kept.
         trainer.grpo.learner.NotFiniteError: the training broke down; the checkpoint before it is kept.
         policy.errors.PolicyError, tasks.errors.TasksError: model or data cannot be had.
     """
-    check(config.tracking)
+    cluster.share(lambda: check(config.tracking))
     sources.check(config.model.source)
     setup = _Setup(
         config=config,
@@ -88,10 +97,11 @@ def train(config: TrainConfig, *, run: RunDirectory, scorer: Scorer, progress: P
         progress=progress,
         phases=Phases(run, progress),
         template=template_of(config),
-        mesh=make_mesh(fsdp=config.model.fsdp, tp=config.model.tp),
+        mesh=_training_mesh(config, cluster),
+        cluster=cluster,
     )
     data = _prepare_data(setup)
-    with open_trackers(config, run) as trackers:
+    with open_trackers(config if cluster.is_leader else _untracked(config), run) as trackers:
         models = _prepare_models(setup, data)
         evaluator = Evaluator(
             generator=models.generator,
@@ -114,18 +124,42 @@ def train(config: TrainConfig, *, run: RunDirectory, scorer: Scorer, progress: P
         resumed_from = _grpo(setup, data, models, telling, evaluator)
         after = _evaluate(AFTER, setup, evaluator)
         telling.evaluation(config.steps, after)
-    summary = summarise(
-        config,
-        template=setup.template,
-        probed=data.probed,
-        steps=run.read_steps(),
-        before=before,
-        after=after,
-        resumed_from=resumed_from,
-        seconds=setup.phases.seconds(),
-    )
-    write_summary(run.path, summary)
-    return summary
+
+    def end() -> Summary:
+        summary = summarise(
+            config,
+            template=setup.template,
+            probed=data.probed,
+            steps=run.read_steps(),
+            before=before,
+            after=after,
+            resumed_from=resumed_from,
+            seconds=setup.phases.seconds(),
+        )
+        write_summary(run.path, summary)
+        return summary
+
+    return cluster.share(end)
+
+
+def _training_mesh(config: TrainConfig, cluster: Cluster) -> jax.sharding.Mesh:
+    """Makes the mesh of training; several processes train with all the devices that they have."""
+    mesh = make_mesh(fsdp=config.model.fsdp, tp=config.model.tp)
+    if jax.process_count() != cluster.count:
+        raise ConfigurationError(
+            f"cluster: JAX found {jax.process_count()} processes by itself: say --cluster.coordinator auto"
+        )
+    if cluster.count > 1 and mesh.size != jax.device_count():
+        raise ConfigurationError(
+            f"cluster: model.fsdp={config.model.fsdp} x model.tp={config.model.tp} leaves out some of the "
+            f"{jax.device_count()} devices of {cluster.count} processes: choose a product of "
+            f"{jax.device_count()}, or model.fsdp=0"
+        )
+    return mesh
+
+
+def _untracked(config: TrainConfig) -> TrainConfig:
+    return replace(config, tracking=TrackingOptions(tensorboard=False))
 
 
 def _prepare_data(setup: _Setup) -> _Data:
@@ -133,9 +167,14 @@ def _prepare_data(setup: _Setup) -> _Data:
     with setup.phases.phase("data"):
         # First what may have to be fetched, and so may fail.
         loaded = load_rows(config)
-        tokenizer, base_dir = prepare_tokenizer(config, template, setup.run, examples=loaded.examples)
+        tokenizer, base_dir = prepare_tokenizer(
+            config, template, setup.run, examples=loaded.examples, cluster=setup.cluster
+        )
         rows = choose_rows(loaded, config, fits=lambda e: fits(config, template, tokenizer, e))
-        probed = probe(rows.train, setup.scorer, timeout_s=config.rewards.timeout_s)
+        setup.cluster.same("choice of rows", json.dumps(row_record(rows)))
+        probed = setup.cluster.share(
+            lambda: probe(rows.train, setup.scorer, timeout_s=config.rewards.timeout_s)
+        )
         for domain, reason in probed.unavailable.items():
             setup.progress.note(f"without the {domain.value} domain: {reason}")
             rows = without_domain(rows, domain)
@@ -151,8 +190,9 @@ def _prepare_data(setup: _Setup) -> _Data:
 
 
 def _prepare_models(setup: _Setup, data: _Data) -> Models:
-    config = setup.config
-    warm_steps = 0 if config.model.pretrained or setup.run.resumed else config.warm_start.steps
+    config, cluster = setup.config, setup.cluster
+    resumed = cluster.share(lambda: setup.run.resumed)
+    warm_steps = 0 if config.model.pretrained or resumed else config.warm_start.steps
     with (
         setup.phases.phase("warm start" if warm_steps else "load model", warm_steps or None),
         interruptible(setup.progress.note) as interrupted,
@@ -173,7 +213,8 @@ def _prepare_models(setup: _Setup, data: _Data) -> Models:
             run=setup.run,
             mesh=setup.mesh,
             on_step=on_step,
-            stopping=interrupted,
+            stopping=lambda: cluster.stops(interrupted()),
+            cluster=cluster,
         )
         policy = apply_lora(base, _lora_shape(config), seed=config.seed, mesh=setup.mesh)
         generation = GenerationShape(
@@ -193,7 +234,7 @@ def _rollout_mesh(setup: _Setup) -> jax.sharding.Mesh:
 
 
 def _evaluate(name: str, setup: _Setup, evaluator: Evaluator) -> Evaluation:
-    done = read_evaluation(name, setup.run)
+    done = setup.cluster.share(lambda: read_evaluation(name, setup.run))
     if done is not None:
         return done
     samples = setup.config.evals.samples_per_prompt
@@ -201,7 +242,7 @@ def _evaluate(name: str, setup: _Setup, evaluator: Evaluator) -> Evaluation:
     with setup.phases.phase(f"evaluate {name}", count):
         completions = evaluator.ask(samples, on_done=setup.progress.advance)
         setup.progress.advance(0, grading=f"{count:,} completions")
-        return evaluator.grade(name, completions)
+        return setup.cluster.share(lambda: evaluator.grade(name, completions))
 
 
 def _grpo(setup: _Setup, data: _Data, models: Models, telling: Telling, evaluator: Evaluator) -> int:
@@ -216,6 +257,7 @@ def _grpo(setup: _Setup, data: _Data, models: Models, telling: Telling, evaluato
             last=config.steps,
             sampling=lambda done, total: setup.progress.advance(0, evaluating=f"{done:,}/{total:,}"),
             show=telling.evaluation,
+            cluster=setup.cluster,
         )
 
         def between(step: int) -> None:
@@ -232,7 +274,7 @@ def _grpo(setup: _Setup, data: _Data, models: Models, telling: Telling, evaluato
             setup.progress.note(f"resumed from step {resumed_from} in {run.path}")
         curve.resume(resumed_from)
         if resumed_from < config.steps:
-            _train_steps(learner, setup.progress)
+            _train_steps(learner, setup)
         curve.finish()
         save_lora(
             models.policy, _lora_shape(config), run.path / "lora", base=config.model.pretrained or "../base"
@@ -249,7 +291,12 @@ def _learner(
 ) -> Learner:
     config, run = setup.config, setup.run
     shares = {share.domain: share.rows / len(data.mixture) for share in data.mixture.report()}
-    grading = Grading(setup.scorer, timeout_s=config.rewards.timeout_s, overlap=config.rewards.overlap)
+    grading = Grading(
+        setup.scorer,
+        timeout_s=config.rewards.timeout_s,
+        overlap=config.rewards.overlap,
+        cluster=setup.cluster,
+    )
     draws = Draws(data.mixture, exhausted=config.data.exhausted, seed=config.seed)
     return build_learner(
         config=config,
@@ -300,10 +347,10 @@ def _check_restored(learner: Learner, setup: _Setup, data: _Data) -> None:
             )
 
 
-def _train_steps(learner: Learner, progress: Progress) -> None:
-    with interruptible(progress.note) as interrupted:
+def _train_steps(learner: Learner, setup: _Setup) -> None:
+    with interruptible(setup.progress.note) as interrupted:
         try:
-            learner.run(stopping=interrupted)
+            learner.run(stopping=lambda: setup.cluster.stops(interrupted()))
         except (StopRequestedError, RewardClientError, TooManyFailuresError):
             # These come between two updates, so that the weights are those of a whole step.
             learner.save()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import asdict
 
+from trainer.cluster import ALONE, Cluster
 from trainer.evaluation.evaluator import Completions, Evaluation, Evaluator, read_evaluation
 from trainer.evaluation.held_out import DIRECTORY, name_of
 from trainer.experience.grading import in_background
@@ -29,6 +30,7 @@ class HeldOutCurve:
         last: int,
         sampling: Callable[[int, int], None],
         show: Callable[[int, Evaluation], None],
+        cluster: Cluster = ALONE,
     ) -> None:
         """Takes `every` 0 as never, and leaves out the `last` step, which is evaluated as `after`.
 
@@ -41,6 +43,7 @@ class HeldOutCurve:
         self._last = last
         self._sampling = sampling
         self._show = show
+        self._cluster = cluster
         self._grading: tuple[int, Future[Evaluation]] | None = None
 
     def resume(self, done: int) -> None:
@@ -55,7 +58,7 @@ class HeldOutCurve:
 
     def has_work(self, step: int) -> bool:
         """Says whether `after` finds anything to do behind `step`."""
-        return self.due(step) or self._graded()
+        return self.due(step) or (self._every > 0 and self._cluster.share(self._graded))
 
     def after(self, step: int) -> None:
         """Does what is due behind `step`, with the present weights.
@@ -64,10 +67,10 @@ class HeldOutCurve:
             reward_client.api.RewardClientError: an evaluation could not be graded; it is graded when
                 the run goes on.
         """
-        if self._graded():
-            self.finish()
         if self.due(step):
             self._begin(step, may_ask=True)
+        elif self.has_work(step):
+            self.finish()
 
     def finish(self) -> None:
         """Waits for the evaluation that is being graded, if there is one, and shows it.
@@ -75,6 +78,10 @@ class HeldOutCurve:
         Raises:
             reward_client.api.RewardClientError: it could not be graded.
         """
+        if self._every > 0:
+            self._cluster.share(self._finish)
+
+    def _finish(self) -> None:
         if self._grading:
             step, grading = self._grading
             self._grading = None
@@ -87,12 +94,13 @@ class HeldOutCurve:
 
     def _begin(self, step: int, *, may_ask: bool) -> None:
         self.finish()
-        known = read_evaluation(name_of(step), self._run)
+        known = self._cluster.share(lambda: read_evaluation(name_of(step), self._run))
         if known is not None:
             self._show(step, known)
             return
-        completions = self._sampled(step) or (self._ask(step) if may_ask else None)
-        if completions is not None:
+        sampled = self._cluster.share(lambda: self._sampled(step))
+        completions = sampled or (self._ask(step) if may_ask else None)
+        if completions is not None and self._cluster.is_leader:
             grading = in_background(lambda: self._evaluator.grade(name_of(step), completions))
             self._grading = (step, grading)
 

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 from policy.tokenizer import END_OF_TURN
 from reward_client.api import Outcome, Sample
 from tasks.sample import to_sample
+from trainer.cluster import ALONE, Cluster
 from trainer.experience.groups import GradedGroup, Group
 from trainer.experience.rewards import clean_completion
 
@@ -51,20 +52,22 @@ class PendingGrades:
 
 
 class Grading:
-    """Starts the grading of groups; with `overlap` false each call is made when it is waited for."""
+    """Starts the grading of groups; with `overlap` false each call is made when it is waited for.
 
-    def __init__(self, scorer: Scorer, *, timeout_s: float, overlap: bool) -> None:
+    Of the processes of a cluster, the leader's scorer is asked.
+    """
+
+    def __init__(self, scorer: Scorer, *, timeout_s: float, overlap: bool, cluster: Cluster = ALONE) -> None:
         self._scorer = scorer
         self._timeout_s = timeout_s
         self._overlap = overlap
+        self._cluster = cluster
 
     def start(self, groups: Sequence[Group]) -> PendingGrades:
         """Sends the completions of `groups` in one call."""
         samples = [sample for group in groups for sample in to_samples(group)]
 
-        def score() -> Sequence[Outcome]:
-            return self._scorer.score(samples, timeout_s=self._timeout_s)
-
+        score = self._cluster.later(lambda: self._scorer.score(samples, timeout_s=self._timeout_s))
         return PendingGrades(groups, in_background(score).result if self._overlap else score)
 
 

@@ -22,13 +22,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from tunix.rl import common, rl_cluster
 from tunix.rl.grpo import grpo_learner
 
 from policy.gemma import on
+from policy.spread import from_host
 from policy.tokenizer import PAD_ID
 from trainer.experience.collecting import Batch, Experience
 from trainer.experience.disco import Disco
@@ -225,7 +225,7 @@ class Learner(grpo_learner.GRPOLearner):
             groups = [learn(graded, self._options, self._disco) for graded in self._take(batch, size)]
             clock.lap("update", waited_s=batch.waited_s - waited_before_s)
             learned += groups
-            into.append(_example(tokens, groups, reference=reference, old=old))
+            into.append(self._example(tokens, groups, reference=reference, old=old))
             if len(into) == len(prepared.tokens):
                 # All rewards are here: this is what a checkpoint written by the coming update stands for.
                 self._data_state = self._experience.observe(batch)
@@ -238,10 +238,32 @@ class Learner(grpo_learner.GRPOLearner):
             self._updates.discard_gradients()
             raise
 
+    def _example(
+        self, tokens: Tokens, groups: list[Learned], *, reference: jax.Array | None, old: jax.Array | None
+    ) -> common.TrainExample:
+        in_loss = np.concatenate([group.in_loss for group in groups])
+        example: Any = common.TrainExample  # a flax dataclass, whose fields pyright does not see
+        return example(
+            prompt_ids=self._put(tokens.prompts),
+            prompt_mask=self._put(tokens.prompts != PAD_ID),
+            completion_ids=self._put(tokens.completions),
+            completion_mask=self._put((tokens.completions != PAD_ID) & in_loss[:, None]),
+            advantages=self._put(np.concatenate([group.advantages for group in groups])),
+            ref_per_token_logps=reference,
+            old_per_token_logps=old,
+        )
+
+    @property
+    def _mesh(self) -> jax.sharding.Mesh:
+        return self.rl_cluster.r2m[rl_cluster.Role.ACTOR]
+
+    def _put(self, array: np.ndarray) -> jax.Array:
+        return from_host(array, self._mesh)
+
     def _reference(self, tokens: Tokens) -> jax.Array:
         return self.rl_cluster.get_ref_per_token_logps(
-            prompt_tokens=jnp.asarray(tokens.prompts),
-            completion_tokens=jnp.asarray(tokens.completions),
+            prompt_tokens=self._put(tokens.prompts),
+            completion_tokens=self._put(tokens.completions),
             pad_id=PAD_ID,
             eos_id=self.rl_cluster.rollout.eos_id(),
         )
@@ -249,12 +271,12 @@ class Learner(grpo_learner.GRPOLearner):
     def _log_probabilities(self, tokens: Tokens) -> jax.Array:
         """Computes log-probabilities [rows, C] under the present weights, which sampled `tokens`."""
         graph, state = nnx.split(self._updates.model)
-        with on(self.rl_cluster.r2m[rl_cluster.Role.ACTOR]):
+        with on(self._mesh):
             result = common.compute_per_token_logps(
                 graph,
                 state,
-                prompt_tokens=jnp.asarray(tokens.prompts),
-                completion_tokens=jnp.asarray(tokens.completions),
+                prompt_tokens=self._put(tokens.prompts),
+                completion_tokens=self._put(tokens.completions),
                 pad_id=PAD_ID,
                 eos_id=self.rl_cluster.rollout.eos_id(),
                 temperature=self.algo_config.temperature,
@@ -289,19 +311,3 @@ class Learner(grpo_learner.GRPOLearner):
 def _not_asked(**_: Any) -> list[float]:
     """Stands where Tunix wants a reward function: floats cannot say that there is no score."""
     raise NotImplementedError("rewards come through trainer.experience.collecting")
-
-
-def _example(
-    tokens: Tokens, groups: list[Learned], *, reference: jax.Array | None, old: jax.Array | None
-) -> common.TrainExample:
-    in_loss = np.concatenate([group.in_loss for group in groups])
-    example: Any = common.TrainExample  # a flax dataclass, whose fields pyright does not see
-    return example(
-        prompt_ids=jnp.asarray(tokens.prompts),
-        prompt_mask=jnp.asarray(tokens.prompts != PAD_ID),
-        completion_ids=jnp.asarray(tokens.completions),
-        completion_mask=jnp.asarray((tokens.completions != PAD_ID) & in_loss[:, None]),
-        advantages=jnp.asarray(np.concatenate([group.advantages for group in groups])),
-        ref_per_token_logps=reference,
-        old_per_token_logps=old,
-    )

@@ -19,6 +19,7 @@ from policy.sources import load_base
 from policy.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from tasks.api import Example, Split
 from tasks.prompts import SHORT_SYSTEM, PromptTemplate
+from trainer.cluster import ALONE, Cluster
 from trainer.config import TrainConfig
 from trainer.failures import StopRequestedError
 from trainer.preparing import warm_start
@@ -35,7 +36,12 @@ def template_of(config: TrainConfig) -> PromptTemplate:
 
 
 def prepare_tokenizer(
-    config: TrainConfig, template: PromptTemplate, run: RunDirectory, *, examples: Sequence[Example]
+    config: TrainConfig,
+    template: PromptTemplate,
+    run: RunDirectory,
+    *,
+    examples: Sequence[Example],
+    cluster: Cluster = ALONE,
 ) -> tuple[Tokenizer, Path]:
     """Returns the tokenizer and the directory of the base it belongs to.
 
@@ -48,10 +54,14 @@ def prepare_tokenizer(
         directory = resolve_model(config.model.pretrained)
         return load_tokenizer(directory), directory
     directory = run.path / "base"
-    if (directory / "tokenizer.model").is_file():
-        return load_tokenizer(directory), directory
-    texts = (template.render(e.prompt) + demonstrated(e) for e in examples if e.split is Split.TRAIN)
-    return train_tokenizer(texts, vocabulary=config.model.vocabulary, directory=directory), directory
+
+    def make() -> None:
+        if not (directory / "tokenizer.model").is_file():
+            texts = (template.render(e.prompt) + demonstrated(e) for e in examples if e.split is Split.TRAIN)
+            train_tokenizer(texts, vocabulary=config.model.vocabulary, directory=directory)
+
+    cluster.share(make)
+    return load_tokenizer(directory), directory
 
 
 def fits(config: TrainConfig, template: PromptTemplate, tokenizer: Tokenizer, example: Example) -> bool:
@@ -76,27 +86,32 @@ def prepare_base(
     mesh: jax.sharding.Mesh,
     on_step: Callable[[int, float], None],
     stopping: Callable[[], bool],
+    cluster: Cluster = ALONE,
 ) -> Gemma3:
     """Loads the base, or makes, warm-starts and saves it; then records it in `policy.json`.
 
     Raises:
         StopRequestedError: `stopping` said so; a warm start goes on from there.
     """
-    if not config.model.pretrained and not run.resumed:
+    if not config.model.pretrained and not cluster.share(lambda: run.resumed):
         model = _new_model(config, tokenizer, mesh)
         if not _warm_start(model, config, train, template, tokenizer, mesh, run, stopping, on_step):
             raise StopRequestedError
         save_pretrained(model, directory)
-    PolicyRecord(
-        base=str(directory) if config.model.pretrained else "base",
-        dtype=config.model.dtype,
-        system=template.system,
-        prompt_hash=template.hash,
-        max_prompt_tokens=config.model.max_prompt_tokens,
-        max_new_tokens=config.model.max_new_tokens,
-        source=config.model.source,
-    ).write(run.path)
-    shutil.rmtree(run.path / _WARM_START, ignore_errors=True)
+
+    def record() -> None:
+        PolicyRecord(
+            base=str(directory) if config.model.pretrained else "base",
+            dtype=config.model.dtype,
+            system=template.system,
+            prompt_hash=template.hash,
+            max_prompt_tokens=config.model.max_prompt_tokens,
+            max_new_tokens=config.model.max_new_tokens,
+            source=config.model.source,
+        ).write(run.path)
+        shutil.rmtree(run.path / _WARM_START, ignore_errors=True)
+
+    cluster.share(record)
     # Also a base made just now is read back, so that a resumed run starts from the same numbers.
     return load_base(directory, source=config.model.source, dtype=DTYPES[config.model.dtype], mesh=mesh)
 

@@ -25,6 +25,7 @@ from flax import nnx
 from tunix.sft import utils as sft_utils
 
 from policy.gemma import Gemma3, on
+from policy.spread import complete
 from policy.tokenizer import BOS_ID, END_OF_TURN, PAD_ID, Tokenizer
 from tasks.api import Example
 from tasks.prompts import PromptTemplate
@@ -119,7 +120,7 @@ def train(
     """
     optimizer = _optimizer(options)
     graph, state = nnx.split(model)
-    optimizer_state = optimizer.init(state)
+    optimizer_state = complete(optimizer.init(state), mesh)
     step_function = _step_function(graph, optimizer)
     kept = ocp.CheckpointManagerOptions(save_interval_steps=_KEPT_EVERY, max_to_keep=1)
     with on(mesh), ocp.CheckpointManager(directory.absolute(), options=kept) as manager:

@@ -1,6 +1,7 @@
 """The files of a run, and which run goes on.
 
 config.yaml  run.json      what was asked for; versions, seeds, data, reward versions
+cluster.json               processes of a run over several, by which they see that the directory is one
 rows.json                  ids of the rows trained on, held out, and left out as their repeats
 metrics.jsonl              one StepRecord a step
 completions.jsonl          a few completions with their outcomes, a RolloutRecord each
@@ -23,7 +24,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from trainer.config import ConfigurationError, TrainConfig, to_yaml
-from trainer.options import TrackingOptions
+from trainer.options import ClusterOptions, TrackingOptions
 from trainer.run_files.records import (
     METRICS_FILE,
     SUMMARY_FILE,
@@ -42,8 +43,10 @@ _KEPT = 4  # completions written then
 
 
 def fingerprint(config: TrainConfig) -> str:
-    """Identifies what a run computes: every knob but where it is stored and who is told."""
-    computed = replace(config, run_dir=None, fresh=False, tracking=TrackingOptions())
+    """Identifies what a run computes: every knob but where it is stored, who is told, how processes meet."""
+    computed = replace(
+        config, run_dir=None, fresh=False, tracking=TrackingOptions(), cluster=ClusterOptions()
+    )
     return sha256(to_yaml(computed).encode()).hexdigest()[:16]
 
 
@@ -102,7 +105,9 @@ class RunDirectory:
 
     def start(self, config: TrainConfig, record: Mapping[str, object]) -> None:
         """Writes what was asked for, and points the `latest` link here."""
-        (self.path / "config.yaml").write_text(to_yaml(replace(config, run_dir=None, fresh=False)))
+        (self.path / "config.yaml").write_text(
+            to_yaml(replace(config, run_dir=None, fresh=False, cluster=ClusterOptions()))
+        )
         self.write_json(RECORD_FILE, {"fingerprint": fingerprint(config), **record})
         if self._latest is not None and (self._latest.is_symlink() or not self._latest.exists()):
             self._latest.unlink(missing_ok=True)
