@@ -23,7 +23,7 @@ from reward_client.local import LocalServer
 from reward_client.retries import Retry
 from reward_client.security import Security
 from trainer import huge_pages
-from trainer.cluster import ALONE, Cluster, ClusterError
+from trainer.cluster import ALONE, Cluster
 from trainer.config import ConfigurationError, TrainConfig, parse, to_yaml
 from trainer.options import ClusterOptions
 from trainer.reporting.progress import Progress, QuietConsole
@@ -38,7 +38,7 @@ def main() -> int:
     try:
         config = parse(sys.argv[1:])
         joined = _join(config.cluster)
-    except (ConfigurationError, ClusterError) as error:
+    except ConfigurationError as error:
         return _fail(str(error), status=2)
     with joined:
         status, message = _run(config, joined)

@@ -10,11 +10,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
+from trainer.config import ConfigurationError
+
 _T = TypeVar("_T")
-
-
-class ClusterError(Exception):
-    """The processes of a run did not come together."""
 
 
 class Cluster:
@@ -40,12 +38,22 @@ class Cluster:
         """Says whether any process was asked to stop, and says the same in all."""
         return asked
 
-    def same(self, what: str, value: str) -> None:
-        """Refuses processes in which `value` differs.
+    def agree(self, problem: str) -> None:
+        """Ends a check that every process makes, and that went well where `problem` is empty.
 
         Raises:
-            ConfigurationError: it does; names the process and `what`.
+            trainer.config.ConfigurationError: in all processes, where one has a problem.
         """
+        if problem:
+            raise ConfigurationError(problem)
+
+    def same(self, what: str, value: str) -> None:
+        """Refuses processes in which `value` differs, and raises like `agree`."""
+        differs = (
+            f"cluster: process {self.number} of {self.count} has another {what} than process 0: start "
+            "all with the same program, arguments and data"
+        )
+        self.agree("" if self.share(lambda: value) == value else differs)
 
     def leave(self, status: int, message: str = "") -> None:
         """Ends together with the others; `message` tells them why `status` is not 0."""

@@ -3,14 +3,12 @@
 from policy.errors import PolicyError
 from reward_client.api import RewardClientError
 from tasks.errors import TasksError
-from trainer.cluster import ClusterError
 from trainer.experience.rewards import TooManyFailuresError
 from trainer.grpo.learner import NotFiniteError, StopRequestedError
 
 __all__ = ["EXPECTED", "StopRequestedError"]
 
 EXPECTED: tuple[type[Exception], ...] = (
-    ClusterError,
     NotFiniteError,
     PolicyError,
     RewardClientError,

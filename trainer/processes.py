@@ -26,22 +26,24 @@ from typing import Any, TypeVar
 
 import jax
 from jax._src import distributed  # JAX has no public name for its client
+from jax.experimental import multihost_utils
 
 from policy.errors import PolicyError
 from reward_client.api import RewardClientError
 from tasks.errors import TasksError
-from trainer.cluster import Cluster, ClusterError
+from trainer.cluster import Cluster
 from trainer.config import ConfigurationError
 from trainer.options import ClusterOptions
 
 AUTOMATIC = "auto"
-GRACE_S = 15.0  # for the others to end by themselves, when one has ended
+GRACE_S = 10.0  # for the others to end by themselves, when one has ended
+_LAST_S = 3.0  # the leader ends behind the others: with it goes the service that they talk through
 _DAY_S = 86_400.0
 _SLICE_MS = 1000  # a wait in C++ that Ctrl-C can end
 _T = TypeVar("_T")
 
 # What goes wrong in one process for all of them; anything else is a mistake of the program.
-_SHARED_ERRORS = (ClusterError, ConfigurationError, PolicyError, RewardClientError, TasksError)
+_SHARED_ERRORS = (ConfigurationError, PolicyError, RewardClientError, TasksError)
 
 
 class Processes(Cluster):
@@ -52,6 +54,7 @@ class Processes(Cluster):
         self.count = count
         self._client = client
         self._shares = 0
+        self._checks = 0
         self._leaving = False
         threading.Thread(target=self._watch, name="cluster", daemon=True).start()
 
@@ -65,12 +68,17 @@ class Processes(Cluster):
             self._client.key_value_set_bytes("assay/stop", b"1", allow_overwrite=True)
         return self.share(lambda: asked or self._read("assay/stop") is not None)
 
-    def same(self, what: str, value: str) -> None:
-        if self.share(lambda: value) != value:
-            raise ConfigurationError(
-                f"cluster: process {self.number} of {self.count} has another {what} than process 0: start "
-                "all with the same program, arguments and data"
-            )
+    def agree(self, problem: str) -> None:
+        self._checks += 1
+        key = f"assay/check/{self._checks}/"
+        if not self.is_leader:
+            self._client.key_value_set_bytes(f"{key}{self.number}", problem.encode())
+
+        def first() -> str:
+            others = (self._wait(f"{key}{number}").decode() for number in range(1, self.count))
+            return next(filter(None, [problem, *others]), "")
+
+        super().agree(self.share(first))
 
     def leave(self, status: int, message: str = "") -> None:
         sys.stdout.flush()
@@ -78,7 +86,7 @@ class Processes(Cluster):
         if status:
             self._leaving = True
             self._announce(message)
-        if not self._meet(timeout_s=GRACE_S if status else None):
+        if not self._meet(timeout_s=self._grace_s if status else _DAY_S):
             # JAX's own way out waits for processes that may be gone.
             os._exit(status or 1)
         self._leaving = True
@@ -90,8 +98,9 @@ class Processes(Cluster):
         if error is None or isinstance(error, SystemExit):
             return
         traceback.print_exception(error)
-        self._say(f"ends: {type(error).__name__}; where a connection broke, another ended first and says why")
-        self.leave(1, f"{type(error).__name__}: {error}")
+        what = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        self._say(f"ends with {what}; if a connection broke, another process ended first and says why")
+        self.leave(1, what)
         os._exit(1)
 
     def _give(self, key: str, make: Callable[[], _T]) -> _T:
@@ -104,14 +113,18 @@ class Processes(Cluster):
         return made
 
     def _receive(self, key: str) -> Any:
-        while (data := self._read(key, wait=True)) is None:
-            pass
+        data = self._wait(key)
         if self._client.key_value_increment(f"{key}/read", 1) == self.count - 1:
             self._client.key_value_delete(key)  # and what lies below it
         good, made = _Reader(io.BytesIO(data)).load()
         if good:
             return made
         raise made
+
+    def _wait(self, key: str) -> bytes:
+        while (data := self._read(key, wait=True)) is None:
+            pass
+        return data
 
     def _read(self, key: str, *, wait: bool = False) -> bytes | None:
         """Reads a value; None where it is not there, or did not come within a slice of waiting."""
@@ -130,9 +143,13 @@ class Processes(Cluster):
         with contextlib.suppress(jax.errors.JaxRuntimeError):
             self._client.key_value_set_bytes("assay/ended", f"{self.number} {message}".encode())
 
-    def _meet(self, *, timeout_s: float | None) -> bool:
+    @property
+    def _grace_s(self) -> float:
+        return GRACE_S + (_LAST_S if self.is_leader else 0.0)
+
+    def _meet(self, *, timeout_s: float) -> bool:
         try:
-            self._client.wait_at_barrier("assay/end", int(1000 * (timeout_s or _DAY_S)))
+            self._client.wait_at_barrier("assay/end", int(1000 * timeout_s))
         except jax.errors.JaxRuntimeError:
             return False
         return True
@@ -145,7 +162,7 @@ class Processes(Cluster):
                     return
             number, _, message = said.decode().partition(" ")
             reason = f"process {number} ended: {message}"
-            time.sleep(0.0 if self._leaving else GRACE_S)
+            time.sleep(self._grace_s)
         except jax.errors.JaxRuntimeError as error:
             reason = f"process 0 is gone ({str(error).splitlines()[0]})"
         if not self._leaving:
@@ -161,8 +178,13 @@ def connect(options: ClusterOptions) -> Cluster:
     """Joins the processes of the run; must come before anything that uses a device.
 
     Raises:
-        ClusterError: this is no cluster that JAX knows, or JAX's devices are not those of all processes.
+        ConfigurationError: this is no cluster that JAX knows, or its devices do not reach each other.
     """
+    if options.process_id == 0 and options.coordinator != AUTOMATIC and _listens(options.coordinator):
+        raise ConfigurationError(
+            f"cluster: something listens at {options.coordinator} already: is process 0 running twice? Take "
+            "another port"
+        )
     came = threading.Event()
     threading.Thread(target=_give_up, args=(options, came), name="connecting", daemon=True).start()
     # JAX's own limit aborts the process without a word of ours.
@@ -178,7 +200,7 @@ def connect(options: ClusterOptions) -> Cluster:
                 initialization_timeout=limit,
             )
     except (RuntimeError, ValueError) as error:
-        raise ClusterError(
+        raise ConfigurationError(
             f"cluster: JAX cannot join the processes: {error}: name them with --cluster.coordinator "
             "HOST:PORT, --cluster.processes and --cluster.process-id"
         ) from error
@@ -186,10 +208,15 @@ def connect(options: ClusterOptions) -> Cluster:
         came.set()
     state = distributed.global_state
     if jax.process_count() != state.num_processes:
-        raise ClusterError(
+        raise ConfigurationError(
             f"cluster: {state.num_processes} processes met, but JAX's {jax.default_backend()} devices are "
             f"of {jax.process_count()}"
         )
+    try:
+        # On CPU, processes have 30 s to come to their first collective: not enough where one compiles before.
+        multihost_utils.sync_global_devices("assay")
+    except (jax.errors.JaxRuntimeError, ValueError) as error:
+        raise ConfigurationError(f"cluster: the devices do not reach each other: {error}") from error
     return Processes(state.client, number=state.process_id, count=state.num_processes)
 
 

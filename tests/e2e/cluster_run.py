@@ -1,4 +1,4 @@
-"""`python -m trainer`, but rewards are of the completion alone, so that no server is needed."""
+"""`python -m trainer` without its plots; rewards are of the completion alone, so that no server is needed."""
 
 import contextlib
 import os
@@ -10,6 +10,8 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 from tests.unit.trainer.loops import LengthScorer
 from trainer import __main__ as command
+from trainer import processes
+from trainer.reporting import plots
 
 
 @contextlib.contextmanager
@@ -19,5 +21,6 @@ def open_scorer(*_: object) -> Iterator[LengthScorer]:
 
 
 if __name__ == "__main__":
-    with mock.patch.object(command, "open_scorer", open_scorer):
+    processes.GRACE_S = 3.0
+    with mock.patch.object(command, "open_scorer", open_scorer), mock.patch.object(plots, "write"):
         sys.exit(command.main())

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from uuid import uuid4
 
-from trainer.cluster import Cluster, ClusterError
+from trainer.cluster import Cluster
 from trainer.config import TrainConfig
 from trainer.run_files.records import RolloutRecord, StepRecord
 from trainer.run_files.run_directory import RunDirectory
@@ -43,7 +43,7 @@ def open_run(path: Path, cluster: Cluster, *, latest: Path) -> RunDirectory:
     """Makes the directory in the leader, and finds it in the others.
 
     Raises:
-        ClusterError: this process does not see the leader's.
+        trainer.config.ConfigurationError: a process does not see the leader's.
     """
     if cluster.count == 1:
         return RunDirectory(path, latest=latest)
@@ -55,17 +55,15 @@ def open_run(path: Path, cluster: Cluster, *, latest: Path) -> RunDirectory:
         return token
 
     shared = cluster.share(begin)
-    if cluster.is_leader:
-        return RunDirectory(path, latest=latest)
     until = time.monotonic() + _WAIT_S
-    while not _has(path, shared):
-        if time.monotonic() > until:
-            raise ClusterError(
-                f"cluster: process {cluster.number} of {cluster.count} does not see the run in {str(path)!r} "
-                "that process 0 began: all hosts need one file system, and the same path; give --run-dir"
-            )
+    while not (seen := _has(path, shared)) and time.monotonic() < until:
         time.sleep(0.2)
-    return SeenDirectory(path)
+    unseen = (
+        f"cluster: process {cluster.number} of {cluster.count} does not see the run in {str(path)!r} that "
+        "process 0 began: all hosts need one file system, and the same path; give --run-dir"
+    )
+    cluster.agree("" if seen else unseen)
+    return RunDirectory(path, latest=latest) if cluster.is_leader else SeenDirectory(path)
 
 
 def _has(path: Path, token: str) -> bool:

@@ -107,6 +107,19 @@ def test_an_unknown_configuration_lists_the_known_ones() -> None:
             "grpo.extra_prompts=24 .*need a multiple of the 16",
         ),
         (["--grpo.zero-variance", "refill"], "grpo.extra_prompts=0 .*without a budget choose 'mask'"),
+        (["--cluster.processes", "2"], "cluster.processes=2 .* do nothing with cluster.coordinator=''"),
+        (["--cluster.coordinator", "auto", "--cluster.process-id", "1"], "cluster.process_id=1 do nothing"),
+        (["--cluster.coordinator", "here"], "cluster.coordinator: need HOST:PORT .* or 'auto', got 'here'"),
+        (["--cluster.coordinator", "a:1"], "cluster.process_id: need 0 to .*, got 0 of cluster.processes=0"),
+        (
+            ["--cluster.coordinator", "a:1", "--cluster.processes", "2", "--cluster.process-id", "2"],
+            "cluster.process_id: need 0 to cluster.processes-1, got 2 of cluster.processes=2",
+        ),
+        (["--cluster.connect-s", "0"], "cluster.connect_s: need at least 1 s"),
+        (
+            ["--cluster.coordinator", "auto", "--model.rollout-fsdp", "1"],
+            "model.rollout_fsdp=1 with several processes is not built",
+        ),
     ],
 )
 def test_values_that_cannot_work_are_refused_by_name(arguments: list[str], message: str) -> None:
