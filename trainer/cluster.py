@@ -56,7 +56,7 @@ class Cluster:
         self.agree("" if self.share(lambda: value) == value else differs)
 
     def leave(self, status: int, message: str = "") -> None:
-        """Ends together with the others; `message` tells them why `status` is not 0."""
+        """Ends together with the others; `message` tells them why `status` is not 0. Several exit here."""
 
     def __enter__(self) -> Self:
         return self

@@ -22,7 +22,7 @@ import traceback
 from collections.abc import Callable
 from enum import Enum
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import jax
 from jax._src import distributed  # JAX has no public name for its client
@@ -80,17 +80,19 @@ class Processes(Cluster):
 
         super().agree(self.share(first))
 
-    def leave(self, status: int, message: str = "") -> None:
+    def leave(self, status: int, message: str = "") -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
         if status:
             self._leaving = True
             self._announce(message)
-        if not self._meet(timeout_s=self._grace_s if status else _DAY_S):
-            # JAX's own way out waits for processes that may be gone.
-            os._exit(status or 1)
+        met = self._meet(timeout_s=self._grace_s if status else _DAY_S)
         self._leaving = True
-        jax.distributed.shutdown()
+        if met:
+            jax.distributed.shutdown()
+        # JAX's own way out waits for processes that may be gone, and threads that wait in its client
+        # would abort the interpreter's.
+        os._exit(status if met else status or 1)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -101,7 +103,6 @@ class Processes(Cluster):
         what = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
         self._say(f"ends with {what}; if a connection broke, another process ended first and says why")
         self.leave(1, what)
-        os._exit(1)
 
     def _give(self, key: str, make: Callable[[], _T]) -> _T:
         try:
