@@ -37,12 +37,7 @@ class CheckpointModel:
         Raises:
             CheckpointError: the directory holds no policy, or one that this code cannot use.
         """
-        try:
-            policy = open_policy(
-                run_dir, hash_of=lambda system: PromptTemplate(system=system).hash, trained=not base
-            )
-        except PolicyError as error:
-            raise CheckpointError(str(error)) from error
+        policy = open_run(run_dir, base=base)
         name = f"{run_dir} (base)" if base else str(run_dir)
         return cls(policy, name=name, identity=_identity(run_dir, policy, base=base))
 
@@ -84,6 +79,20 @@ class CheckpointModel:
             for index, completion in enumerate(completions, start=start):
                 if index in wanted:
                     on_answer(index, Answer(text=completion.text, truncated=completion.truncated))
+
+
+def open_run(run_dir: Path, *, base: bool) -> Policy:
+    """Load the policy of a run, or the base that it was trained from.
+
+    Raises:
+        CheckpointError: the directory holds no policy, or one that this code cannot use.
+    """
+    try:
+        return open_policy(
+            run_dir, hash_of=lambda system: PromptTemplate(system=system).hash, trained=not base
+        )
+    except PolicyError as error:
+        raise CheckpointError(str(error)) from error
 
 
 def _identity(run_dir: Path, policy: Policy, *, base: bool) -> str:

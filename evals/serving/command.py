@@ -7,13 +7,11 @@ import jax
 import uvicorn
 
 from evals.addresses import listen
+from evals.asking.checkpoint import open_run
 from evals.asking.models import Answer
-from evals.errors import CheckpointError
 from evals.options import Serve
 from evals.serving.app import Served, app
-from policy.checkpoint import Policy, open_policy
-from policy.errors import PolicyError
-from tasks.prompts import PromptTemplate
+from policy.checkpoint import Policy
 
 
 def serve(options: Serve) -> None:
@@ -39,13 +37,7 @@ def open_served(run_dir: Path, *, name: str, base: bool, rows: int) -> Served:
     Raises:
         CheckpointError: the directory holds no policy, or one that this code cannot use.
     """
-    try:
-        policy = open_policy(
-            run_dir, hash_of=lambda system: PromptTemplate(system=system).hash, trained=not base
-        )
-    except PolicyError as error:
-        raise CheckpointError(str(error)) from error
-    return _served(policy, name=name, rows=rows)
+    return _served(open_run(run_dir, base=base), name=name, rows=rows)
 
 
 def _served(policy: Policy, *, name: str, rows: int) -> Served:
