@@ -46,12 +46,17 @@ class RayConfig:
     """Programs that one sandbox runs at once, and CPUs that Ray gives it."""
     sandbox_resource: str | None = None
     """Ray resource of the nodes that may run sandboxes, of which each takes 1; without it any node."""
+    patience_s: float = 30.0
+    """Seconds a program waits for a sandbox, beyond its own limits, before it has a SANDBOX failure; give more
+    than the start of a machine takes where Ray's autoscaler starts them."""
     server: ServerConfig = field(default_factory=lambda: ServerConfig(queues=QueueConfig(workers=1)))
     """The server in each replica; Ray gives it as many CPUs as it has workers."""
 
     def __post_init__(self) -> None:
         if self.slots < 1:
             raise ConfigurationError(f"slots={self.slots} must be at least 1")
+        if not self.patience_s > 0:
+            raise ConfigurationError(f"patience_s={self.patience_s:g} must be above 0 seconds")
 
     def replica(self) -> ServerConfig:
         """Return the configuration of the server in a replica: on loopback, with all sandboxes behind it.

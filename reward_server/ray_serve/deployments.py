@@ -53,13 +53,15 @@ class Rewards:
     Ray calls `Score`, `ScoreStream`, `ListRewards` and `Check` by the names of the RPCs.
     """
 
-    async def __init__(self, config: ServerConfig, programs: DeploymentHandle) -> None:  # type: ignore[misc]
+    async def __init__(  # type: ignore[misc]
+        self, config: ServerConfig, programs: DeploymentHandle, patience_s: float
+    ) -> None:
         configure(config.log_format)
         async with AsyncExitStack() as opened:
             tasks = with_extra_tasks(WORKER_TASKS, installed_tasks())
             workers = await opened.enter_async_context(WorkerPool(tasks))
             workers.start(config.queues.workers)
-            sandbox = RemoteSandbox(programs, config.queues.programs)
+            sandbox = RemoteSandbox(programs, config.queues.programs, patience_s)
             factories = with_extras(BUILT_IN, installed_extras())
             rewards = build(factories, Resources(workers=workers, sandbox=sandbox), config.scoring)
             server, address = listen(config)
@@ -133,7 +135,7 @@ def application(config: RayConfig) -> serve.Application:
         graceful_shutdown_timeout_s=config.server.drain_s,
         ray_actor_options=_actor(config.server.queues.workers, None),
     )(Rewards)
-    return rewards.bind(config.replica(), programs.bind(config.server, config.slots))
+    return rewards.bind(config.replica(), programs.bind(config.server, config.slots), config.patience_s)
 
 
 def deploy(config: RayConfig) -> None:

@@ -14,8 +14,6 @@ from sandbox.api import Limits, Program, Run, SandboxError, Usage
 
 # A replica that dies with a program costs it nothing: it runs once more on another.
 ATTEMPTS = 2
-# Beyond what the program itself may take; Ray waits for a replica for as long as there is none.
-PATIENCE_S = 30.0
 CHECK_S = 5.0
 
 
@@ -27,11 +25,16 @@ class Fault:
 
 
 class RemoteSandbox:
-    """Implements `sandbox.api.Sandbox` on a handle to `Programs`; it owns nothing."""
+    """Implements `sandbox.api.Sandbox` on a handle to `Programs`; it owns nothing.
 
-    def __init__(self, programs: DeploymentHandle, slots: int) -> None:
+    Ray waits for a replica for as long as there is none; here that ends `patience_s` seconds
+    after what the program itself may take.
+    """
+
+    def __init__(self, programs: DeploymentHandle, slots: int, patience_s: float) -> None:
         self._programs = programs
         self._slots = slots
+        self._patience_s = patience_s
         self._busy = 0
         self._programs_run = 0
 
@@ -64,7 +67,7 @@ class RemoteSandbox:
         Raises:
             SandboxError: no verdict could be had, after one retry elsewhere.
         """
-        patience_s = limits.wall_seconds + limits.cpu_seconds + PATIENCE_S
+        patience_s = limits.wall_seconds + limits.cpu_seconds + self._patience_s
         self._busy += 1
         self._programs_run += 1
         try:

@@ -33,9 +33,9 @@ from sandbox.bubblewrap import require_host
 from tests.conftest import missing
 from tests.served import details
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(280), pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420), pytest.mark.filterwarnings("ignore")]
 
-START_S = 150.0
+START_S = 240.0
 CALL_S = 60.0
 STORE_BYTES = 80 * 1024 * 1024
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
@@ -167,6 +167,21 @@ def raw(deployed: Deployed) -> grpc.aio.Channel:
     return grpc.aio.insecure_channel(f"127.0.0.1:{deployed.port}")
 
 
+def wait_healthy(deployed: Deployed, service: str) -> None:
+    """Ask the health service until it says SERVING; the replica of a new node takes its time on busy cores."""
+    deadline = time.monotonic() + START_S
+    request = health_pb2.HealthCheckRequest(service=service)
+    with grpc.insecure_channel(f"127.0.0.1:{deployed.port}") as channel:
+        check = channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+        while check(request, timeout=CALL_S).status != health_pb2.HealthCheckResponse.SERVING:
+            assert time.monotonic() < deadline, f"{service} was not SERVING within {START_S:g} s"
+            time.sleep(0.2)
+
+
 def message(sample_id: str) -> pb.Sample:
     completion = "<reasoning>r</reasoning><answer>yes</answer>"
     reference = pb.BooleanReference(value=True)
@@ -274,8 +289,9 @@ def test_a_lost_sandbox_node_costs_failures_and_no_zeros_and_a_new_one_ends_them
     assert words(client.score([sample("b", "no")], timeout_s=CALL_S)) == ["INCORRECT"], "the rest is served"
 
     deployed.add_sandbox_node()
+    wait_healthy(deployed, "code")
     again = client.score(programs, timeout_s=90.0)
-    assert words(again) == ["CORRECT"] * len(programs)
+    assert words(again) == ["CORRECT"] * len(programs), again
 
 
 class RunLater:

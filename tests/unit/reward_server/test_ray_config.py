@@ -33,3 +33,9 @@ def test_an_impossible_scale_is_refused(fewest: int, most: int) -> None:
 def test_a_sandbox_without_slots_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="slots=0"):
         RayConfig(slots=0)
+
+
+@pytest.mark.parametrize("patience_s", [0.0, -1.0, float("nan")])
+def test_a_program_has_to_be_waited_for(patience_s: float) -> None:
+    with pytest.raises(ConfigurationError, match="patience_s="):
+        RayConfig(patience_s=patience_s)
