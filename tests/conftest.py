@@ -15,6 +15,17 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
+# The folders that take longest, in that order: begun first, they leave no process alone at the end.
+LONGEST = ("tests/integration/", "tests/e2e/", "tests/unit/trainer/", "tests/unit/policy/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the longest folders first."""
+    items.sort(
+        key=lambda item: next((n for n, f in enumerate(LONGEST) if item.nodeid.startswith(f)), len(LONGEST))
+    )
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep a folder on one worker: its tests share containers, ports or fixtures of a session."""

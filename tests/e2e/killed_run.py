@@ -1,12 +1,16 @@
-"""A whole run that kills itself, as `kill -9` would, just before it writes a certain file.
+"""A whole run that kills itself, as `kill -9` would, just before it writes a certain file; again and again.
 
-    python tests/e2e/killed_run.py RUN_DIR [WRITE]
+    python tests/e2e/killed_run.py RUN_DIR WRITE...
 
-WRITE is a regular expression that is searched in `open PATH`, `os.mkdir PATH` or
-`os.rename PATH -> PATH`, with paths relative to RUN_DIR; without it the run goes to its end.
-Rewards are of the completion alone, so that no server is needed.
+Each WRITE is a regular expression that is searched in `open PATH`, `os.mkdir PATH` or
+`os.rename PATH -> PATH`, with paths relative to RUN_DIR; with an empty one the run goes to
+its end. Each has a process of its own, forked from this one once all is imported and before
+JAX has a backend. What they end with is printed as a list in JSON, up to the first that ends
+otherwise than it should. Rewards are of the completion alone, so that no server is needed.
 """
 
+import json
+import multiprocessing
 import os
 import re
 import signal
@@ -55,12 +59,25 @@ def kill_before(write: str, directory: Path) -> None:
     sys.addaudithook(hook)
 
 
-def main(directory: Path, write: str = "") -> None:
+def train(directory: Path, write: str) -> None:
     """Trains, or goes on, until the end or the write."""
     prepare(cache=directory.parent / "xla")
     if write:
         kill_before(write, directory)
     run(config(), directory, LengthScorer())
+
+
+def main(directory: Path, *writes: str) -> None:
+    """Runs one process after the other, up to the first that ends otherwise than it should."""
+    statuses: list[int] = []
+    for write in writes:
+        process = multiprocessing.get_context("fork").Process(target=train, args=(directory, write))
+        process.start()
+        process.join()
+        statuses.append(process.exitcode or 0)
+        if statuses[-1] != (-signal.SIGKILL if write else 0):
+            break
+    print(json.dumps(statuses))
 
 
 if __name__ == "__main__":

@@ -38,13 +38,21 @@ WRITES = (
 )
 
 
-def train(directory: Path, *write: str) -> "subprocess.CompletedProcess[str]":
+WHOLE = ""
+
+
+def train(directory: Path, *writes: str) -> None:
+    """One process for each of `writes`, killed before it."""
     environment = os.environ | {
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "proto")]),
     }
-    command = [sys.executable, str(Path(killed_run.__file__)), str(directory), *write]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, killed_run.__file__, str(directory), *writes]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    said = f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    assert done.returncode == 0, said
+    statuses = json.loads(done.stdout.splitlines()[-1])
+    assert statuses == [-signal.SIGKILL if write else 0 for write in writes], said
 
 
 def outcome(run: Path) -> dict[str, Any]:
@@ -66,18 +74,20 @@ def outcome(run: Path) -> dict[str, Any]:
     }
 
 
-def test_a_run_killed_before_every_kind_of_write_ends_as_an_unbroken_one(tmp_path: Path) -> None:
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    done = train(whole)
-    assert done.returncode == 0, done.stderr[-3000:]
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One directory for all runs, so that programs are compiled once."""
+    return tmp_path_factory.mktemp("killed")
 
-    for write in WRITES:
-        killed = train(broken, write)
-        assert killed.returncode == -signal.SIGKILL, (write, killed.stdout[-2000:], killed.stderr[-2000:])
-        assert not (broken / "summary.json").exists(), write
-    last = train(broken)
 
-    assert last.returncode == 0, last.stderr[-3000:]
+def test_a_run_killed_before_every_kind_of_write_ends_as_an_unbroken_one(workplace: Path) -> None:
+    whole, broken = workplace / "whole", workplace / "broken"
+    train(whole, WHOLE)
+
+    train(broken, *WRITES)
+    assert not (broken / "summary.json").exists()
+    train(broken, WHOLE)
+
     found, expected = outcome(broken), outcome(whole)
     for name, value in expected.items():
         assert found[name] == value, name
@@ -85,11 +95,10 @@ def test_a_run_killed_before_every_kind_of_write_ends_as_an_unbroken_one(tmp_pat
     assert not list(broken.rglob("*orbax-checkpoint-tmp*"))
 
 
-def test_a_step_whose_checkpoint_is_whole_has_its_record(tmp_path: Path) -> None:
+def test_a_step_whose_checkpoint_is_whole_has_its_record(workplace: Path) -> None:
     """A checkpoint goes to disk beside the run: it must not be begun before the step is written."""
-    run = tmp_path / "run"
-    killed = train(run, r"os\.mkdir checkpoints/actor/2\.")
+    run = workplace / "run"
+    train(run, r"os\.mkdir checkpoints/actor/2\.")
 
-    assert killed.returncode == -signal.SIGKILL, killed.stderr[-3000:]
     assert [record.step for record in RunDirectory(run).read_steps()] == [1, 2]
     shutil.rmtree(run)
