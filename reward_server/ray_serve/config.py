@@ -47,8 +47,8 @@ class RayConfig:
     sandbox_resource: str | None = None
     """Ray resource of the nodes that may run sandboxes, of which each takes 1; without it any node."""
     patience_s: float = 30.0
-    """Seconds a program waits for a sandbox, beyond its own limits, before it has a SANDBOX failure; give more
-    than the start of a machine takes where Ray's autoscaler starts them."""
+    """Seconds a program waits for a sandbox, beyond its own limits, before it has a SANDBOX failure; give
+    more than the start of a machine takes where Ray's autoscaler starts them."""
     server: ServerConfig = field(default_factory=lambda: ServerConfig(queues=QueueConfig(workers=1)))
     """The server in each replica; Ray gives it as many CPUs as it has workers."""
 

@@ -38,12 +38,12 @@ class Slot:
         """Let the next one in and go on beside the others."""
         if self._lane is not None and not self._made_room:
             self._made_room = True
-            self._lane.step_aside()
+            self._lane.step_aside(self.caller)
 
     def give_back(self) -> None:
         if self._lane is not None:
             lane, self._lane = self._lane, None
-            lane.ended(aside=self._made_room)
+            lane.ended(self.caller, aside=self._made_room)
 
 
 # The slot that the present task runs on; it goes with the task through every reward.
@@ -68,13 +68,14 @@ class SlowLine:
         make_room()
         slot = _held.get()
         asked = time.perf_counter()
-        await self._queue.acquire(Caller() if slot is None else slot.caller)
+        caller = Caller() if slot is None else slot.caller
+        await self._queue.acquire(caller)
         if slot is not None:
             slot.queued_s += time.perf_counter() - asked
         try:
             yield
         finally:
-            self._queue.release()
+            self._queue.release(caller)
 
 
 class Lane:
@@ -141,16 +142,16 @@ class Lane:
         self._waiting -= withdrawn
         return withdrawn
 
-    def step_aside(self) -> None:
+    def step_aside(self, caller: Caller) -> None:
         """Let the next one in beside one that runs and goes on; for its slot to call, as `ended` is."""
         self._busy -= 1
         self._aside += 1
-        self._queue.release()
+        self._queue.release(caller, slow=True)
 
-    def ended(self, *, aside: bool) -> None:
+    def ended(self, caller: Caller, *, aside: bool) -> None:
         """Forget one that ran to its end, on its slot or aside."""
         if aside:
             self._aside -= 1
         else:
             self._busy -= 1
-            self._queue.release()
+            self._queue.release(caller)

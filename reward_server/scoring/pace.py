@@ -52,12 +52,12 @@ class Turnstile:
         try:
             await self._breathe()
         except asyncio.CancelledError:
-            self._turn.release()
+            self._turn.release(caller)
             raise
 
-    def leave(self) -> None:
+    def leave(self, caller: Caller) -> None:
         """Let the next long call take its turn."""
-        self._turn.release()
+        self._turn.release(caller)
 
     def short_began(self) -> None:
         self._short += 1
@@ -119,7 +119,7 @@ class Pace:
             return
         self._working = False
         if self._long:
-            self._turnstile.leave()
+            self._turnstile.leave(self.caller)
         else:
             self._turnstile.short_ended()
 

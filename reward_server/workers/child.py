@@ -1,7 +1,6 @@
 """A worker: a fork of the zygote that performs one task after another.
 
-A task is a function from JSON to JSON; its module may offer `warm_up()`, which the
-zygote calls once. CPU time is the parent's business: it watches this process's clock
+A task is a function from JSON to JSON. CPU time is the parent's business: it watches this process's clock
 from outside and kills it.
 """
 
@@ -63,7 +62,8 @@ def shut_doors() -> None:
 
 
 def serve(tasks: Mapping[str, Task], channel: socket.socket) -> None:
-    """Perform what comes down the channel until it is closed."""
+    """Say that this worker is ready, and perform what comes down the channel until it is closed."""
+    channel.sendall(frames.encode({"ready": True}))
     requests = channel.makefile("rb")
     served = 0
     while header := requests.read(frames.HEADER.size):

@@ -25,7 +25,7 @@ from reward_server.workers.zygote import Zygote
 
 SPARES = 1
 # An honest question of algebra takes a few milliseconds; what takes longer is slow.
-QUICK_CPU_SECONDS = 0.015
+QUICK_CPU_SECONDS = 0.025
 WALL_FACTOR = 10.0
 
 

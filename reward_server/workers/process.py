@@ -34,6 +34,14 @@ class ChildProcess:
         """Whether it has closed its end, which it does only by dying."""
         return self._reader.at_eof()
 
+    async def ready(self) -> None:
+        """Return when it waits for its first task.
+
+        Raises:
+            GraderLostError: it died before.
+        """
+        await self._receive()
+
     async def perform(self, task: str, payload: object, *, cpu_seconds: float, wall_seconds: float) -> Any:
         """Return the task's result. After any error but `WorkerTaskError` the child is unusable.
 

@@ -88,7 +88,16 @@ class Zygote:
         if "pid" not in reply:
             ours.close()
             raise GraderLostError(f"no worker: {reply.get('broken')}")
-        return ChildProcess(reply["pid"], *await asyncio.open_unix_connection(sock=ours))
+        child = ChildProcess(reply["pid"], *await asyncio.open_unix_connection(sock=ours))
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await child.ready()
+        except BaseException as error:
+            await asyncio.shield(self.end(child))
+            if isinstance(error, TimeoutError):
+                raise GraderLostError(f"worker {child.pid} was not ready in {START_SECONDS:g} s") from error
+            raise
+        return child
 
     async def end(self, child: ChildProcess) -> None:
         """Kill a worker and wait until the kernel has let go of it."""

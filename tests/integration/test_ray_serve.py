@@ -168,7 +168,7 @@ def raw(deployed: Deployed) -> grpc.aio.Channel:
 
 
 def wait_healthy(deployed: Deployed, service: str) -> None:
-    """Ask the health service until it says SERVING; the replica of a new node takes its time on busy cores."""
+    """Ask the health service until it says SERVING; a new node takes its time on busy cores."""
     deadline = time.monotonic() + START_S
     request = health_pb2.HealthCheckRequest(service=service)
     with grpc.insecure_channel(f"127.0.0.1:{deployed.port}") as channel:

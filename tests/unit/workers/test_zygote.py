@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from reward_server.errors import GraderLostError
 from reward_server.workers.zygote import Zygote
 
 
@@ -24,3 +25,23 @@ async def test_who_leaves_in_the_middle_of_a_fork_leaves_no_error_that_nobody_re
     gc.collect()
 
     assert unread == []
+
+
+async def test_a_module_warms_up_once_and_each_quick_worker_rehearses_before_its_first_task() -> None:
+    module = "tests.unit.workers.rehearsing_tasks"
+    zygote = await Zygote.start({"told": f"{module}:told", "told_again": f"{module}:told"})
+    told: list[Any] = []
+    for low_priority in (False, False, True):
+        worker = await zygote.fork(low_priority=low_priority)
+        told.append(await worker.perform("told", None, cpu_seconds=1.0, wall_seconds=10.0))
+        told.append(await worker.perform("told", None, cpu_seconds=1.0, wall_seconds=10.0))
+        await zygote.end(worker)
+    await zygote.close()
+
+    # Once more where it warms up: who cannot rehearse is found out at the start.
+    assert told == [["warmed up", "rehearsed", "rehearsed"]] * 4 + [["warmed up", "rehearsed"]] * 2
+
+
+async def test_a_module_that_cannot_rehearse_is_an_error_at_the_start() -> None:
+    with pytest.raises(GraderLostError, match="RuntimeError: it was not meant to be"):
+        await Zygote.start({"told": "tests.unit.workers.unready_tasks:told"})
