@@ -19,10 +19,9 @@ _MACHINE_DEPENDENT = frozenset({Verdict.TIME_LIMIT, Verdict.MEMORY_LIMIT, Verdic
 
 def key_of(sample: Sample, reward_version: str) -> Key:
     """Digest what the score of a sample depends on."""
-    reference = repr(sample.reference)
-    parts = (sample.reward, reward_version, sample.prompt, sample.completion, reference)
-    # The lengths come first, so that no two lists of parts have the same text.
-    text = f"{[len(part) for part in parts]}{''.join(parts)}"
+    # A tuple's repr ends where it ends, whatever is in it: no two samples have the same text.
+    rest = (sample.reward, reward_version, sample.prompt, sample.reference)
+    text = f"{rest!r}{sample.completion}"
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 

@@ -3,8 +3,9 @@
 Open when each of the four tags occurs exactly once, in that order, both blocks hold
 visible text, and only white space lies outside them. Tags are case-sensitive.
 
-Only `count` and `find` touch the text, so the cost is linear whatever the model writes;
-a lazy regular expression over repeated tags would be quadratic.
+Only `split`, `count` and `find` touch the text, so the cost is linear whatever the model
+writes; a lazy regular expression over repeated tags would be quadratic. Most completions
+hold few `<`, and are read once.
 """
 
 from dataclasses import dataclass
@@ -33,8 +34,54 @@ class Shut:
     rule: str
 
 
+# More `<` than that are looked through tag by tag, as a piece for each would cost more.
+_FEW = 64
+_NAMES = tuple(tag[1:] for tag in _TAGS)
+
+
 def open_gate(completion: str) -> Open | Shut:
     """Split a completion into reasoning and answer, or say which rule it breaks."""
+    starts = _few_starts(completion) or _starts(completion)
+    if isinstance(starts, Shut):
+        return starts
+    first, second, third, fourth = starts
+    after_reasoning = second + len(REASONING_CLOSE)
+    outside = (
+        ("before <reasoning>", completion[:first]),
+        ("between </reasoning> and <answer>", completion[after_reasoning:third]),
+        ("after </answer>", completion[fourth + len(ANSWER_CLOSE) :]),
+    )
+    for place, text in outside:
+        if text and not text.isspace():
+            return Shut(rule=f"there is text {place}, only white space may be there")
+    reasoning = strip_invisible(completion[first + len(REASONING_OPEN) : second])
+    answer = strip_invisible(completion[third + len(ANSWER_OPEN) : fourth])
+    if not reasoning:
+        return Shut(rule="the reasoning is empty")
+    if not answer:
+        return Shut(rule="the answer is empty")
+    return Open(reasoning=reasoning, answer=answer)
+
+
+def _few_starts(completion: str) -> list[int] | None:
+    """Return where the four tags start, each once and in order; None says nothing."""
+    before, *pieces = completion.split("<", _FEW)
+    if len(pieces) == _FEW:
+        return None
+    starts: list[int] = []
+    place, wanted = len(before), 0
+    for piece in pieces:
+        if piece.startswith(_NAMES):
+            if wanted == len(_NAMES) or not piece.startswith(_NAMES[wanted]):
+                return None
+            starts.append(place)
+            wanted += 1
+        place += 1 + len(piece)
+    return starts if wanted == len(_NAMES) else None
+
+
+def _starts(completion: str) -> list[int] | Shut:
+    """Return where the four tags start, or which rule they break."""
     if not strip_invisible(completion):
         return Shut(rule="the completion is empty")
     for tag in _TAGS:
@@ -43,19 +90,4 @@ def open_gate(completion: str) -> Open | Shut:
     starts = [completion.find(tag) for tag in _TAGS]
     if starts != sorted(starts):
         return Shut(rule="the tags are out of order: reasoning comes first, then the answer")
-    ends = [start + len(tag) for start, tag in zip(starts, _TAGS, strict=True)]
-    outside = (
-        ("before <reasoning>", completion[: starts[0]]),
-        ("between </reasoning> and <answer>", completion[ends[1] : starts[2]]),
-        ("after </answer>", completion[ends[3] :]),
-    )
-    for place, text in outside:
-        if text and not text.isspace():
-            return Shut(rule=f"there is text {place}, only white space may be there")
-    reasoning = strip_invisible(completion[ends[0] : starts[1]])
-    answer = strip_invisible(completion[ends[2] : starts[3]])
-    if not reasoning:
-        return Shut(rule="the reasoning is empty")
-    if not answer:
-        return Shut(rule="the answer is empty")
-    return Open(reasoning=reasoning, answer=answer)
+    return starts

@@ -58,6 +58,21 @@ def test_any_text_has_a_verdict(completion: str) -> None:
         assert gate.rule
 
 
+@given(PIECES | st.text(max_size=60))
+def test_many_angle_brackets_change_nothing_but_the_way(completion: str) -> None:
+    """Text with many of them is searched tag by tag: here they are put where any text may be."""
+    many = "<" * 100
+    gate = open_gate(completion)
+    longer = open_gate(completion.replace("<reasoning>", f"<reasoning>{many} ", 1))
+
+    if isinstance(gate, Open):
+        assert isinstance(longer, Open)
+        assert (longer.reasoning[:101], longer.answer) == (f"{many} ", gate.answer)
+        assert longer.reasoning.endswith(gate.reasoning)
+    elif gate.rule != "the reasoning is empty":
+        assert longer == gate
+
+
 @given(PIECES, st.text(alphabet=" \n\t\r\u3000", max_size=4), st.text(alphabet=" \n\t", max_size=4))
 def test_white_space_around_a_completion_changes_nothing(completion: str, left: str, right: str) -> None:
     assert open_gate(left + completion + right) == open_gate(completion)
