@@ -7,61 +7,68 @@ from typing import NamedTuple
 from reward.v1 import reward_pb2 as pb
 
 from reward_client.api import Outcome, RewardClientError, RewardRequestError, Sample
-from reward_client.wire import read_outcome, write_sample
+from reward_client.wire import most_bytes, read_outcome, write_sample
 
 # Small enough to spread over several servers, large enough that a call costs nothing.
 MAX_CALL_SAMPLES = 256
 MAX_CALL_BYTES = 4 * 1024 * 1024
 # The server's limit for one message; a sample close to it cannot be sent at all.
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+_LENGTH_BYTES = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
-    """What one call carries: a `reward.v1.ScoreRequest` as bytes, and the ids of its samples."""
+    """The samples of one call."""
 
-    sample_ids: Sequence[str]
-    data: bytes
+    samples: Sequence[Sample]
+
+    @property
+    def sample_ids(self) -> list[str]:
+        """Their ids, in order."""
+        return [sample.sample_id for sample in self.samples]
+
+    def encode(self) -> bytes:
+        """Write the call's `reward.v1.ScoreRequest`; what `split` let through can be written."""
+        request = pb.ScoreRequest()
+        for sample in self.samples:
+            write_sample(sample, request.samples.add())
+        return request.SerializeToString()
 
 
 class _Piece(NamedTuple):
-    """One sample, as bytes of a `ScoreRequest` that holds it alone."""
+    """One sample, and how many bytes of a call it takes at most."""
 
-    sample_id: str
-    data: bytes
+    sample: Sample
+    size: int
 
 
 def split(samples: Sequence[Sample]) -> list[Batch]:
-    """Write samples into few calls within the limits, in order; a group stays in one call if it fits.
+    """Put samples into few calls within the limits, in order; a group stays in one call if it fits.
 
-    Rewards that compare siblings see those of one call.
+    Rewards that compare siblings see those of one call. Every sample is looked at here and
+    written when its call is sent, so that a server works on the first while others are written.
 
     Raises:
-        RewardRequestError: an id is empty or repeated, or one sample is larger than a message may be.
+        RewardRequestError: an id is empty or repeated, a text cannot be sent, or one sample is
+            larger than a message may be.
     """
-    calls: list[list[_Piece]] = []
+    calls: list[list[Sample]] = []
     room, room_bytes = 0, 0
     for unit in _units(samples):
-        size = sum(len(piece.data) for piece in unit)
+        size = sum(piece.size for piece in unit)
         if not _fits(len(unit), size, room, room_bytes) and _fits(
             len(unit), size, MAX_CALL_SAMPLES, MAX_CALL_BYTES
         ):
             room = 0
         for piece in unit:
-            if not _fits(1, len(piece.data), room, room_bytes):
+            if not _fits(1, piece.size, room, room_bytes):
                 calls.append([])
                 room, room_bytes = MAX_CALL_SAMPLES, MAX_CALL_BYTES
-            calls[-1].append(piece)
+            calls[-1].append(piece.sample)
             room -= 1
-            room_bytes -= len(piece.data)
-    return [_batch(pieces) for pieces in calls]
-
-
-def _batch(pieces: Sequence[_Piece]) -> Batch:
-    # Messages of protobuf that are put one after the other are one: repeated fields go on.
-    return Batch(
-        sample_ids=[piece.sample_id for piece in pieces], data=b"".join(piece.data for piece in pieces)
-    )
+            room_bytes -= piece.size
+    return [Batch(samples=call) for call in calls]
 
 
 def _fits(count: int, size: int, room: int, room_bytes: int) -> bool:
@@ -78,22 +85,23 @@ def _units(samples: Sequence[Sample]) -> Iterable[list[_Piece]]:
             fault = "is repeated" if sample_id else "is empty"
             raise RewardRequestError(f"samples[{index}].sample_id={sample_id!r} {fault}")
         seen.add(sample_id)
-        piece = _Piece(sample_id, _written(index, sample))
+        piece = _Piece(sample, _checked_size(index, sample))
         units.setdefault(sample.group_id or index, []).append(piece)
     return units.values()
 
 
-def _written(index: int, sample: Sample) -> bytes:
-    """Write a sample that can be sent."""
-    request = pb.ScoreRequest()
-    message = write_sample(sample, request.samples.add())
-    data = request.SerializeToString()
-    if len(data) > MAX_MESSAGE_BYTES:
-        raise RewardRequestError(
-            f"samples[{index}] ({sample.sample_id!r}) has {message.ByteSize()} bytes, "
-            f"one message holds at most {MAX_MESSAGE_BYTES} (64 MiB)"
-        )
-    return data
+def _checked_size(index: int, sample: Sample) -> int:
+    """Return at most how many bytes a sample takes, if it can be sent."""
+    size = most_bytes(sample)
+    if size > MAX_MESSAGE_BYTES:
+        exact = write_sample(sample).ByteSize()
+        # Its place in the call takes a few bytes more.
+        if exact + _LENGTH_BYTES > MAX_MESSAGE_BYTES:
+            raise RewardRequestError(
+                f"samples[{index}] ({sample.sample_id!r}) has {exact} bytes, "
+                f"one message holds at most {MAX_MESSAGE_BYTES} (64 MiB)"
+            )
+    return size
 
 
 def join(sent: Sequence[str], response: pb.ScoreResponse) -> list[Outcome]:

@@ -7,7 +7,7 @@ loop. A failure of a sample is an outcome; only a call that cannot be completed 
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
@@ -103,7 +103,7 @@ class AsyncRewardClient:
             RewardUnavailableError: no server answered within `timeout_s`.
         """
         deadline = time.monotonic() + timeout_s
-        response = await self._call(self._list, pb.ListRewardsRequest(), deadline, self._metadata)
+        response = await self._call(self._list, pb.ListRewardsRequest, deadline, self._metadata)
         return [read_reward(reward) for reward in response.rewards]
 
     async def wait_ready(self, timeout_s: float) -> None:
@@ -127,9 +127,11 @@ class AsyncRewardClient:
         await self.close()
 
     async def _send(self, batch: Batch, deadline: float, metadata: Metadata) -> list[Outcome]:
-        return join(batch.sample_ids, await self._call(self._score, batch.data, deadline, metadata))
+        return join(batch.sample_ids, await self._call(self._score, batch.encode, deadline, metadata))
 
-    async def _call(self, rpc: _Rpc[_SentT, _T], request: _SentT, deadline: float, metadata: Metadata) -> _T:
+    async def _call(
+        self, rpc: _Rpc[_SentT, _T], request: Callable[[], _SentT], deadline: float, metadata: Metadata
+    ) -> _T:
         """Send one call until it is answered, refused for good, or out of time."""
         attempt = 0
         reason = "no room for a call"
@@ -153,13 +155,14 @@ class AsyncRewardClient:
             await asyncio.sleep(wait)
 
     async def _attempt(
-        self, rpc: _Rpc[_SentT, _T], request: _SentT, deadline: float, metadata: Metadata
+        self, rpc: _Rpc[_SentT, _T], request: Callable[[], _SentT], deadline: float, metadata: Metadata
     ) -> _T:
         async with asyncio.timeout(deadline - time.monotonic()):
             sent = await self._window.enter()
         try:
+            message = request()
             left_s = max(0.0, deadline - time.monotonic())
-            answer = await rpc(request, timeout=left_s, metadata=metadata)
+            answer = await rpc(message, timeout=left_s, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
                 self._window.refused(sent, pushback_s(error) or wait_s(1))

@@ -32,6 +32,52 @@ _VERDICTS, _FAILURES = _words(pb.Verdict), _words(pb.FailureKind)
 _COSTS = _words(pb.RewardInfo.CostClass)
 
 
+# Of a field beside its text: its number and its length.
+_FIELD_BYTES = 7
+# The fields that every sample has, with the flags and numbers of a reference.
+_FIELDS = 10
+
+
+def most_bytes(sample: Sample) -> int:
+    """Return at most how many bytes a sample has in a call, and at least how many its texts have.
+
+    Raises:
+        RewardRequestError: a text of the sample other than its completion holds a lone surrogate.
+    """
+    texts = [sample.sample_id, sample.reward, sample.prompt, sample.group_id, *_texts(sample.reference)]
+    if sample.metadata:
+        texts += (text for pair in sample.metadata.items() for text in pair)
+    try:
+        size = _bytes("".join(texts), "strict")
+    except UnicodeEncodeError as error:
+        raise _unsendable(sample, error) from error
+    # A lone surrogate of the completion is replaced by a character of as many bytes.
+    return size + _bytes(sample.completion, "surrogatepass") + _FIELD_BYTES * (_FIELDS + len(texts))
+
+
+def _texts(reference: Reference) -> tuple[str, ...]:
+    match reference:
+        case MathReference(answer=answer):
+            return (answer,)
+        case CodeReference():
+            texts = (reference.setup, reference.entry_point)
+            return (*reference.tests, *reference.imports, *reference.hidden_tests, *texts)
+        case ChoiceReference():
+            return (*reference.labels, *reference.texts, reference.correct_label)
+        case BooleanReference():
+            return ()
+        case TextReference():
+            return (reference.reference, reference.source)
+
+
+def _bytes(text: str, errors: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", errors))
+
+
+def _unsendable(sample: Sample, error: UnicodeEncodeError) -> RewardRequestError:
+    return RewardRequestError(f"sample {sample.sample_id!r} is no UTF-8: {error}")
+
+
 def write_sample(sample: Sample, message: pb.Sample | None = None) -> pb.Sample:
     """Write one sample, into `message` where one is given.
 
@@ -45,7 +91,7 @@ def write_sample(sample: Sample, message: pb.Sample | None = None) -> pb.Sample:
     try:
         _fill(message, sample)
     except UnicodeEncodeError as error:
-        raise RewardRequestError(f"sample {sample.sample_id!r} is no UTF-8: {error}") from error
+        raise _unsendable(sample, error) from error
     return message
 
 

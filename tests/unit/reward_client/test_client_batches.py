@@ -21,7 +21,7 @@ from reward_client.api import (
     TextReference,
 )
 from reward_client.batches import MAX_CALL_BYTES, MAX_CALL_SAMPLES, in_order, join, split
-from reward_client.wire import read_outcome, read_sample, write_sample
+from reward_client.wire import most_bytes, read_outcome, read_sample, write_sample
 
 
 def sample(sample_id: str, completion: str = "c", reference: Reference | None = None) -> Sample:
@@ -37,11 +37,57 @@ def sample(sample_id: str, completion: str = "c", reference: Reference | None = 
 def sent_by(samples: list[Sample]) -> list[pb.ScoreRequest]:
     """The calls, as a server reads them."""
     batches = split(samples)
-    requests = [pb.ScoreRequest.FromString(batch.data) for batch in batches]
+    requests = [pb.ScoreRequest.FromString(batch.encode()) for batch in batches]
     assert [[each.sample_id for each in request.samples] for request in requests] == [
-        list(batch.sample_ids) for batch in batches
+        batch.sample_ids for batch in batches
     ]
     return requests
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=200) | st.just("é" * 5_000)
+LISTS = st.lists(TEXTS, max_size=5).map(tuple)
+REFERENCES: st.SearchStrategy[Reference] = st.one_of(
+    st.builds(MathReference, answer=TEXTS),
+    st.builds(
+        CodeReference,
+        tests=LISTS,
+        setup=TEXTS,
+        imports=LISTS,
+        entry_point=TEXTS,
+        hidden_tests=LISTS,
+        reference_cpu_ms=st.integers(0, 2**31 - 1),
+    ),
+    st.builds(ChoiceReference, labels=LISTS, texts=LISTS, correct_label=TEXTS),
+    st.builds(BooleanReference, value=st.booleans()),
+    st.builds(TextReference, reference=TEXTS, source=TEXTS),
+)
+
+
+@given(
+    st.builds(
+        Sample,
+        sample_id=TEXTS,
+        reward=TEXTS,
+        prompt=TEXTS,
+        completion=st.text(st.characters() | st.sampled_from("\ud83d\ude00"), max_size=200),
+        reference=REFERENCES,
+        group_id=TEXTS,
+        metadata=st.dictionaries(TEXTS, TEXTS, max_size=5),
+    )
+)
+def test_a_sample_takes_no_more_bytes_than_are_counted_on(each: Sample) -> None:
+    request = pb.ScoreRequest()
+    write_sample(each, request.samples.add())
+
+    assert request.ByteSize() <= most_bytes(each) <= request.ByteSize() + 1_000
+
+
+@pytest.mark.parametrize("field", ["sample_id", "prompt", "group_id", "metadata"])
+def test_a_text_that_cannot_be_sent_is_refused_whichever_it_is(field: str) -> None:
+    value = {"\ud800": "v"} if field == "metadata" else "\ud800"
+
+    with pytest.raises(RewardRequestError, match="is no UTF-8"):
+        split([sample("a"), replace(sample("b"), **{field: value})])
 
 
 def outcome(sample_id: str) -> pb.Outcome:
