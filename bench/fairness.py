@@ -32,7 +32,8 @@ from reward.v1 import reward_pb2 as pb
 from bench.grader_rows import hostile_rows
 from bench.grader_service import INNOCENTS, is_attack, wire_sample
 from reward_client.api import CodeReference, RewardClientError, Sample
-from reward_client.client import SERVICE, RewardClient
+from reward_client.channels import SERVICE
+from reward_client.client import RewardClient
 from reward_client.local import LocalServer
 
 PAUSE_S = 0.002

@@ -32,7 +32,8 @@ from reward.v1 import reward_pb2 as pb
 from bench.http_rewards import grade
 from bench.server_speed import samples_of
 from reward_client.api import CodeReference, Outcome, Sample, Score
-from reward_client.client import SERVICE, RewardClient
+from reward_client.channels import SERVICE
+from reward_client.client import RewardClient
 from reward_client.local import LocalServer
 from reward_client.wire import write_sample
 

@@ -16,15 +16,21 @@ from reward.v1 import reward_pb2 as pb
 
 from reward_client.addresses import target_of
 from reward_client.api import Outcome, Priority, RewardInfo, RewardUnavailableError, Sample
-from reward_client.batches import MAX_MESSAGE_BYTES, Batch, in_order, join, split
+from reward_client.batches import Batch, in_order, join, split
+from reward_client.channels import (
+    LIST_REWARDS,
+    SCORE,
+    Metadata,
+    metadata_of,
+    open_channel,
+    traced,
+)
+from reward_client.direct import DirectCalls
 from reward_client.pacing import Window
-from reward_client.retries import OnRetry, Retry, log_retry, pushback_s, refuse, service_config, wait_s
+from reward_client.retries import OnRetry, Retry, log_retry, pushback_s, refuse, wait_s
 from reward_client.security import Security
 from reward_client.wire import read_reward
 
-SERVICE: str = pb.DESCRIPTOR.services_by_name["RewardService"].full_name
-# The metadata key that a server reads a call's priority from; without it a call is for training.
-PRIORITY_KEY = "assay-priority"
 DEFAULT_TIMEOUT_S = 300.0
 PLAIN = Security()
 
@@ -32,9 +38,6 @@ _SentT_contra = TypeVar("_SentT_contra", contravariant=True)
 _GotT_co = TypeVar("_GotT_co", covariant=True)
 _SentT = TypeVar("_SentT")
 _T = TypeVar("_T")
-
-
-Metadata = tuple[tuple[str, str], ...]
 
 
 class _Rpc(Protocol[_SentT_contra, _GotT_co]):
@@ -56,15 +59,15 @@ class AsyncRewardClient:
     ) -> None:
         self._target = target_of(addresses)
         self._on_retry = on_retry
-        self._metadata = (*security.metadata(), (PRIORITY_KEY, priority.value))
-        self._channel = _channel(self._target, security.credentials())
+        self._metadata = metadata_of(security, priority)
+        self._channel = open_channel(self._target, security.credentials())
         self._window = Window()
         self._score: _Rpc[bytes, pb.ScoreResponse] = self._channel.unary_unary(
-            f"/{SERVICE}/Score",
+            SCORE,
             response_deserializer=pb.ScoreResponse.FromString,
         )
         self._list: _Rpc[pb.ListRewardsRequest, pb.ListRewardsResponse] = self._channel.unary_unary(
-            f"/{SERVICE}/ListRewards",
+            LIST_REWARDS,
             request_serializer=pb.ListRewardsRequest.SerializeToString,
             response_deserializer=pb.ListRewardsResponse.FromString,
         )
@@ -87,7 +90,7 @@ class AsyncRewardClient:
         """
         deadline = time.monotonic() + timeout_s
         batches = split(samples)
-        metadata = self._metadata if traceparent is None else (*self._metadata, ("traceparent", traceparent))
+        metadata = traced(self._metadata, traceparent)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._send(batch, deadline, metadata)) for batch in batches]
@@ -188,12 +191,15 @@ class RewardClient:
         security: Security = PLAIN,
         priority: Priority = Priority.TRAINING,
     ) -> None:
+        self._metadata = metadata_of(security, priority)
+        self._direct = DirectCalls(target_of(addresses), security.credentials())
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="reward_client", daemon=True)
         self._thread.start()
         try:
             self._client = self._run(_make(addresses, on_retry, security, priority))
         except BaseException:
+            self._direct.close()
             self._stop()
             raise
 
@@ -205,7 +211,14 @@ class RewardClient:
         traceparent: str | None = None,
     ) -> list[Outcome]:
         """Grade samples; see `AsyncRewardClient.score`."""
-        return self._run(self._client.score(samples, timeout_s=timeout_s, traceparent=traceparent))
+        deadline = time.monotonic() + timeout_s
+        batches = split(samples)
+        if len(batches) == 1:
+            response = self._direct.score(batches[0], deadline, traced(self._metadata, traceparent))
+            if response is not None:
+                return in_order(samples, [join(batches[0].sample_ids, response)])
+        left_s = deadline - time.monotonic()
+        return self._run(self._client.score(samples, timeout_s=left_s, traceparent=traceparent))
 
     def list_rewards(self, *, timeout_s: float = 30.0) -> list[RewardInfo]:
         """Say which rewards the server has; see `AsyncRewardClient.list_rewards`."""
@@ -218,6 +231,7 @@ class RewardClient:
     def close(self) -> None:
         """Close the connections and end the thread; closing twice does nothing."""
         if not self._loop.is_closed():
+            self._direct.close()
             self._run(self._client.close())
             self._stop()
 
@@ -248,26 +262,3 @@ async def _make(
     addresses: str | Sequence[str], on_retry: OnRetry, security: Security, priority: Priority
 ) -> AsyncRewardClient:
     return AsyncRewardClient(addresses, on_retry=on_retry, security=security, priority=priority)
-
-
-def _channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
-    if credentials is None:
-        return grpc.aio.insecure_channel(target, options=_options())
-    return grpc.aio.secure_channel(target, credentials, options=_options())
-
-
-def _options() -> tuple[tuple[str, int | str], ...]:
-    return (
-        ("grpc.service_config", service_config(SERVICE)),
-        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-        # gRPC gives up retrying a request that does not fit; the default is 256 KiB.
-        ("grpc.per_rpc_retry_buffer_size", MAX_MESSAGE_BYTES),
-        # A restarted server is found within seconds, not within gRPC's default of two minutes.
-        ("grpc.initial_reconnect_backoff_ms", 200),
-        ("grpc.min_reconnect_backoff_ms", 200),
-        ("grpc.max_reconnect_backoff_ms", 2_000),
-        # A dead connection is noticed while a call is in flight.
-        ("grpc.keepalive_time_ms", 20_000),
-        ("grpc.keepalive_timeout_ms", 10_000),
-    )

@@ -13,7 +13,8 @@ from reward.v1 import reward_pb2 as pb
 from bench.chaos.ledger import Ledger
 from bench.chaos.samples import ON_THE_SPOT, Kind, numbered
 from reward_client.api import Outcome, RewardClientError
-from reward_client.client import SERVICE, RewardClient
+from reward_client.channels import SERVICE
+from reward_client.client import RewardClient
 from reward_client.retries import Retry
 from reward_client.wire import read_outcome, write_sample
 from trainer.experience.rewards import check_failures, group_advantages, to_batch

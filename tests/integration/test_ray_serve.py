@@ -26,7 +26,8 @@ from reward_client.api import (
     Sample,
     Score,
 )
-from reward_client.client import SERVICE, RewardClient
+from reward_client.channels import SERVICE
+from reward_client.client import RewardClient
 from reward_client.security import Security
 from sandbox.api import SandboxError
 from sandbox.bubblewrap import require_host
