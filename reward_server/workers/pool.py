@@ -24,7 +24,7 @@ from reward_server.workers.process import ChildProcess
 from reward_server.workers.zygote import Zygote
 
 SPARES = 1
-# An honest question of algebra takes a few milliseconds, nine of ten less than this; what takes longer is slow.
+# An honest question of algebra takes a few milliseconds, nine of ten less than this; what takes more is slow.
 QUICK_CPU_SECONDS = 0.025
 WALL_FACTOR = 10.0
 
