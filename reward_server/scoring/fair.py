@@ -59,7 +59,7 @@ class FairQueue:
             each: OrderedDict() for each in Priority
         }
         self._held: Counter[Caller] = Counter()
-        # Pieces that must not be slow until a caller is trusted again; forgotten when it holds no slot.
+        # Pieces that must not be slow until a caller is trusted again.
         self._probation: dict[Caller, int] = {}
 
     def ask(self, ticket: Ticket) -> None:
@@ -78,6 +78,7 @@ class FairQueue:
         del own[ticket]
         if not own:
             del callers[ticket.caller]
+            self._forget(ticket.caller)
         return True
 
     def release(self, caller: Caller, *, slow: bool = False) -> None:
@@ -114,8 +115,12 @@ class FairQueue:
                 del self._probation[caller]
         if not self._held[caller]:
             del self._held[caller]
-            if caller not in self._waiting[caller.priority]:
-                self._probation.pop(caller, None)
+            self._forget(caller)
+
+    def _forget(self, caller: Caller) -> None:
+        """Keep nothing of a caller that neither holds a slot nor waits for one."""
+        if caller not in self._held and caller not in self._waiting[caller.priority]:
+            self._probation.pop(caller, None)
 
     def _may_have_one(self, caller: Caller) -> bool:
         if caller not in self._probation:

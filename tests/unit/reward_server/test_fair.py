@@ -189,16 +189,29 @@ def test_a_training_call_on_probation_lets_evaluations_have_the_slot_that_it_may
         assert len(desk.running) == 2
 
 
-def test_nothing_is_kept_of_callers_that_have_left() -> None:
-    queue, caller = FairQueue(2), Caller()
-    kept = weakref.ref(caller)
-    queue.ask(Ticket(caller, lambda: None))
-    queue.release(caller, slow=True)
+@pytest.mark.parametrize("waits", [False, True])
+def test_nothing_is_kept_of_callers_that_have_left(waits: bool) -> None:
+    queue = FairQueue(2)
 
-    del caller
+    kept = slow_and_gone(queue, waits=waits)
     gc.collect()
 
     assert kept() is None
+
+
+def slow_and_gone(queue: FairQueue, *, waits: bool) -> "weakref.ref[Caller]":
+    """Have two callers be slow; one leaves, if it waited while the other had what both may have."""
+    stayer, leaver = Caller(), Caller()
+    for caller in (stayer, leaver):
+        queue.ask(Ticket(caller, lambda: None))
+    ticket = Ticket(leaver, lambda: None)
+    if waits:
+        queue.ask(Ticket(stayer, lambda: None))
+        queue.ask(ticket)
+    queue.release(stayer, slow=True)
+    queue.release(leaver, slow=True)
+    assert queue.withdraw(ticket) is waits
+    return weakref.ref(leaver)
 
 
 @pytest.mark.parametrize("granted", [False, True])
