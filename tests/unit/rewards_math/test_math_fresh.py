@@ -50,7 +50,7 @@ async def test_every_fresh_row_gets_its_verdict() -> None:
         ("math_fifth_look.jsonl", 1),
         ("math_sixth_look.jsonl", 0),
         ("math_seventh_look.jsonl", 5),
-        ("math_eighth_look.jsonl", 1),
+        ("math_eighth_look.jsonl", 0),
     ],
 )
 async def test_of_rows_that_the_reward_is_not_tuned_to_no_wrong_one_is_accepted_and_few_are_refused(
