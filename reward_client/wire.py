@@ -55,7 +55,7 @@ def most_bytes(sample: Sample) -> int:
     return size + _bytes(sample.completion, "surrogatepass") + _FIELD_BYTES * (_FIELDS + len(texts))
 
 
-def _texts(reference: Reference) -> tuple[str, ...]:
+def _texts(reference: Reference | None) -> tuple[str, ...]:
     match reference:
         case MathReference(answer=answer):
             return (answer,)
@@ -64,10 +64,10 @@ def _texts(reference: Reference) -> tuple[str, ...]:
             return (*reference.tests, *reference.imports, *reference.hidden_tests, *texts)
         case ChoiceReference():
             return (*reference.labels, *reference.texts, reference.correct_label)
-        case BooleanReference():
-            return ()
         case TextReference():
             return (reference.reference, reference.source)
+        case BooleanReference() | None:  # a sample without one is a failure for the server to tell
+            return ()
 
 
 def _bytes(text: str, errors: str) -> int:

@@ -82,6 +82,12 @@ def test_a_sample_takes_no_more_bytes_than_are_counted_on(each: Sample) -> None:
     assert request.ByteSize() <= most_bytes(each) <= request.ByteSize() + 1_000
 
 
+def test_a_sample_without_a_reference_is_sent_for_the_server_to_say_so() -> None:
+    (request,) = sent_by([replace(sample("a"), reference=None)])
+
+    assert request.samples[0].WhichOneof("reference") is None
+
+
 @pytest.mark.parametrize("field", ["sample_id", "prompt", "group_id", "metadata"])
 def test_a_text_that_cannot_be_sent_is_refused_whichever_it_is(field: str) -> None:
     value = {"\ud800": "v"} if field == "metadata" else "\ud800"
