@@ -172,15 +172,25 @@ def test_calls_go_to_all_servers_and_to_those_that_are_left(tmp_path: Path) -> N
         LocalServer(tmp_path / "second") as second,
         RewardClient([first.address, second.address]) as client,
     ):
+        deadline = time.monotonic() + WAIT_S
+        # The second connection comes up a few calls after the first.
+        while not all(counts := calls_of(tmp_path, "first", "second")):
+            assert time.monotonic() < deadline, counts
+            client.score([yes("warm-up")], timeout_s=WAIT_S)
         for n in range(20):
             client.score([yes(f"{n}")], timeout_s=WAIT_S)
-        counts = [(tmp_path / name).read_text().count('"rpc": "Score"') for name in ("first", "second")]
+        later = calls_of(tmp_path, "first", "second")
         first.kill()
         outcomes = client.score([yes(f"after {n}") for n in range(1000)], timeout_s=WAIT_S)
 
-    assert sum(counts) == 20
-    assert min(counts) >= 5, "the second connection may have come up a few calls after the first"
+    assert sum(later) - sum(counts) == 20
+    assert min(now - before for now, before in zip(later, counts, strict=True)) >= 5
     assert values(outcomes) == [1.0] * 1000
+
+
+def calls_of(directory: Path, *logs: str) -> list[int]:
+    """How many calls each of the servers has logged."""
+    return [(directory / log).read_text().count('"rpc": "Score"') for log in logs]
 
 
 def test_a_malformed_call_is_this_sides_error(tmp_path: Path) -> None:
