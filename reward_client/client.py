@@ -89,8 +89,12 @@ class AsyncRewardClient:
             RewardClientError: a server answered with something else than outcomes.
         """
         deadline = time.monotonic() + timeout_s
-        batches = split(samples)
-        metadata = traced(self._metadata, traceparent)
+        return await self.send(samples, split(samples), deadline, traced(self._metadata, traceparent))
+
+    async def send(
+        self, samples: Sequence[Sample], batches: Sequence[Batch], deadline: float, metadata: Metadata
+    ) -> list[Outcome]:
+        """Send what `split` made of `samples`; `deadline` is on `time.monotonic`'s clock. See `score`."""
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._send(batch, deadline, metadata)) for batch in batches]
@@ -212,13 +216,12 @@ class RewardClient:
     ) -> list[Outcome]:
         """Grade samples; see `AsyncRewardClient.score`."""
         deadline = time.monotonic() + timeout_s
-        batches = split(samples)
+        batches, metadata = split(samples), traced(self._metadata, traceparent)
         if len(batches) == 1:
-            response = self._direct.score(batches[0], deadline, traced(self._metadata, traceparent))
+            response = self._direct.score(batches[0], deadline, metadata)
             if response is not None:
                 return in_order(samples, [join(batches[0].sample_ids, response)])
-        left_s = deadline - time.monotonic()
-        return self._run(self._client.score(samples, timeout_s=left_s, traceparent=traceparent))
+        return self._run(self._client.send(samples, batches, deadline, metadata))
 
     def list_rewards(self, *, timeout_s: float = 30.0) -> list[RewardInfo]:
         """Say which rewards the server has; see `AsyncRewardClient.list_rewards`."""
