@@ -94,17 +94,18 @@ def _serve(control: socket.socket, tasks: Mapping[str, child.Task], rehearsals: 
             _send(control, {"broken": f"cannot fork: {error}"})
         else:
             if not pid:
-                control.close()
-                channel = socket.socket(fileno=descriptors[0])
                 low_priority = request["low_priority"]
-                _become_worker(zygote, channel, tasks, rehearsals, low_priority=low_priority)
+                # One of low priority has but one task, and that takes its time.
+                first = () if low_priority else rehearsals
+                _become_worker(zygote, control, descriptors[0], tasks, first, low_priority=low_priority)
             _send(control, {"pid": pid})
         os.close(descriptors[0])
 
 
 def _become_worker(
     zygote: int,
-    channel: socket.socket,
+    control: socket.socket,
+    descriptor: int,
     tasks: Mapping[str, child.Task],
     rehearsals: Sequence[Rehearsal],
     *,
@@ -112,14 +113,14 @@ def _become_worker(
 ) -> NoReturn:
     status = 1
     try:
+        control.close()
         child.die_with_parent(zygote)
         if low_priority:
             child.make_way()
         child.shut_doors()
-        # One of low priority has but one task, and that takes its time.
-        for rehearse in () if low_priority else rehearsals:
+        for rehearse in rehearsals:
             rehearse()
-        child.serve(tasks, channel)
+        child.serve(tasks, socket.socket(fileno=descriptor))
         status = 0
     finally:
         # Never back into the zygote's loop, nor into its exit handlers.
