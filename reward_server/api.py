@@ -11,12 +11,14 @@ are those of the wire contract (`proto/reward/v1/reward.proto`), one per idea:
 """
 
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import field
+from enum import StrEnum
 from typing import Protocol
 
+from reward_server.values import value
 
-class Verdict(Enum):
+
+class Verdict(StrEnum):
     """What the candidate did. Every verdict carries a score."""
 
     CORRECT = "CORRECT"
@@ -33,7 +35,7 @@ class Verdict(Enum):
     REJECTED = "REJECTED"
 
 
-class FailureKind(Enum):
+class FailureKind(StrEnum):
     """Why there is no score. All of these are ours, none is the candidate's."""
 
     BAD_REFERENCE = "BAD_REFERENCE"
@@ -46,7 +48,7 @@ class FailureKind(Enum):
     OVERLOADED = "OVERLOADED"
 
 
-class CostClass(Enum):
+class CostClass(StrEnum):
     """Where the work of a reward is done, and so which queue it waits in."""
 
     INLINE = "INLINE"
@@ -54,19 +56,19 @@ class CostClass(Enum):
     SANDBOX = "SANDBOX"
 
 
-class Measure(Enum):
+class Measure(StrEnum):
     """The name of a reward's main component."""
 
     CORRECTNESS = "correctness"
     QUALITY = "quality"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class MathReference:
     answer: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class CodeReference:
     tests: tuple[str, ...]
     setup: str = ""
@@ -76,19 +78,19 @@ class CodeReference:
     reference_cpu_ms: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class ChoiceReference:
     labels: tuple[str, ...]
     texts: tuple[str, ...]
     correct_label: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class BooleanReference:
     value: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class TextReference:
     reference: str = ""
     source: str = ""
@@ -97,7 +99,7 @@ class TextReference:
 Reference = MathReference | CodeReference | ChoiceReference | BooleanReference | TextReference
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Sample:
     """One completion to grade. `reference` is None when the caller sent none."""
 
@@ -110,7 +112,7 @@ class Sample:
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Grade:
     """What a reward says of one answer.
 
@@ -125,7 +127,7 @@ class Grade:
     components: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Score:
     """A number in [0, 1] with its parts; see `scorer` for how it is put together."""
 
@@ -135,7 +137,7 @@ class Score:
     explanation: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Failure:
     """No score, and why."""
 
@@ -143,7 +145,7 @@ class Failure:
     message: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Outcome:
     """What a caller gets for one sample. Times are in milliseconds."""
 
@@ -155,7 +157,7 @@ class Outcome:
     grade_ms: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class RewardInfo:
     """What a reward promises.
 

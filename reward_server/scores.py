@@ -69,17 +69,22 @@ def from_grade(grade: Grade, measure: Measure, scoring: ScoringConfig) -> Score:
         InvalidGradeError: the value or a component is outside [0, 1] or NaN, or the
             reward used a component name that belongs to the scorer.
     """
-    for name, value in (("value", grade.value), *grade.components.items()):
-        if not 0.0 <= value <= 1.0:
-            raise InvalidGradeError(f"the reward returned {name}={value!r}, outside [0, 1]: a defect in it")
-    if taken := _RESERVED.intersection(grade.components):
-        raise InvalidGradeError(f"the reward returned reserved components {sorted(taken)}: rename them")
+    _check("value", grade.value)
+    for name, value in grade.components.items():
+        _check(name, value)
+        if name in _RESERVED:
+            raise InvalidGradeError(f"the reward returned the reserved component {name!r}: rename it")
     return Score(
         value=min(1.0, scoring.format_weight + scoring.task_weight * grade.value),
         components={FORMAT: 1.0, measure.value: grade.value, **grade.components},
         verdict=grade.verdict,
         explanation=grade.explanation,
     )
+
+
+def _check(name: str, value: float) -> None:
+    if not 0.0 <= value <= 1.0:
+        raise InvalidGradeError(f"the reward returned {name}={value!r}, outside [0, 1]: a defect in it")
 
 
 def _zero(verdict: Verdict, explanation: str, measure: Measure) -> Score:

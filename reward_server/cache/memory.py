@@ -12,6 +12,7 @@ from typing import Protocol
 from reward_server.api import Sample, Score, Verdict
 
 Key = bytes
+KEY_BYTES = 16
 
 # Time and memory limits, and crashes by a signal, depend on the machine of the moment.
 _MACHINE_DEPENDENT = frozenset({Verdict.TIME_LIMIT, Verdict.MEMORY_LIMIT, Verdict.RUNTIME_ERROR})
@@ -22,7 +23,7 @@ def key_of(sample: Sample, reward_version: str) -> Key:
     # A tuple's repr ends where it ends, whatever is in it: no two samples have the same text.
     rest = (sample.reward, reward_version, sample.prompt, sample.reference)
     text = f"{rest!r}{sample.completion}"
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:KEY_BYTES]
 
 
 def may_keep(verdict: Verdict) -> bool:

@@ -8,9 +8,8 @@ writes; a lazy regular expression over repeated tags would be quadratic. Most co
 hold few `<`, and are read once.
 """
 
-from dataclasses import dataclass
-
 from reward_server.rewards.folding import strip_invisible
+from reward_server.values import value
 
 REASONING_OPEN = "<reasoning>"
 REASONING_CLOSE = "</reasoning>"
@@ -19,7 +18,7 @@ ANSWER_CLOSE = "</answer>"
 _TAGS = (REASONING_OPEN, REASONING_CLOSE, ANSWER_OPEN, ANSWER_CLOSE)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Open:
     """The two blocks of a well-formed completion, stripped of invisible ends."""
 
@@ -27,7 +26,7 @@ class Open:
     answer: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Shut:
     """The first rule that the completion broke, as a sentence."""
 
@@ -41,6 +40,31 @@ _NAMES = tuple(tag[1:] for tag in _TAGS)
 
 def open_gate(completion: str) -> Open | Shut:
     """Split a completion into reasoning and answer, or say which rule it breaks."""
+    return _bare(completion) or _judged(completion)
+
+
+def _bare(completion: str) -> Open | None:
+    """Open the gate of a completion with no other `<` than those of its tags; None says nothing."""
+    pieces = completion.split("<", len(_TAGS) + 1)
+    if len(pieces) != len(_TAGS) + 1:
+        return None
+    before, reasoning, between, answer, after = pieces
+    first, second, third, fourth = _NAMES
+    if not (
+        reasoning.startswith(first)
+        and between.startswith(second)
+        and answer.startswith(third)
+        and after.startswith(fourth)
+    ):
+        return None
+    if (before + between[len(second) :] + after[len(fourth) :]).strip():
+        return None
+    reasoning = strip_invisible(reasoning[len(first) :])
+    answer = strip_invisible(answer[len(third) :])
+    return Open(reasoning=reasoning, answer=answer) if reasoning and answer else None
+
+
+def _judged(completion: str) -> Open | Shut:
     starts = _few_starts(completion) or _starts(completion)
     if isinstance(starts, Shut):
         return starts

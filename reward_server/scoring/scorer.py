@@ -132,7 +132,9 @@ class Scorer:
     def _reserve(self, samples: Sequence[Sample]) -> Counter[CostClass]:
         """Take a place for every sample that might queue, in all lanes or in none."""
         reserved: Counter[CostClass] = Counter()
-        wanted = Counter(self._classes.get(sample.reward, CostClass.INLINE) for sample in samples)
+        wanted: Counter[CostClass] = Counter()
+        for reward, count in Counter([sample.reward for sample in samples]).items():
+            wanted[self._classes.get(reward, CostClass.INLINE)] += count
         try:
             for cost_class, lane in self._lanes.items():
                 lane.reserve(wanted[cost_class])
@@ -259,7 +261,7 @@ def _out_of_time(call: Call) -> Failure:
     return Failure(kind=FailureKind.DEADLINE, message=message)
 
 
-async def _landed(states: Sequence[Outcome | Boarded], call: Call) -> list[Outcome]:
+async def _landed(states: list[Outcome | Boarded], call: Call) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for state in states:
         if call.pace.due():

@@ -81,7 +81,6 @@ class RewardService:
             call.tally.received_bytes += len(data)
             with self._turnstile.pace(_caller(context)) as pace:
                 request = _parse(pb.ScoreRequest, data)
-                await _check_batch(request.samples, pace)
                 samples = await _read(request.samples, call, pace)
                 outcomes = await self._scorer.score(samples, deadline=deadline, pace=pace)
                 answer = await _write(samples, outcomes, call, pace)
@@ -198,25 +197,6 @@ def _parse(kind: type[_MessageT], data: bytes) -> _MessageT:
         raise RequestError(name, f"the bytes are no {kind.DESCRIPTOR.full_name}: {error}") from error
 
 
-async def _check_batch(samples: Sequence[pb.Sample], pace: Pace) -> None:
-    """Refuse a batch that is empty, too long, or whose ids are empty or repeated.
-
-    Raises:
-        RequestError: names the first field that is wrong.
-    """
-    if not samples:
-        raise RequestError("samples", "there is no sample in the call, send at least one")
-    if len(samples) > MAX_SAMPLES:
-        raise RequestError(
-            "samples", f"there are {len(samples)} samples, at most {MAX_SAMPLES} are taken: split the call"
-        )
-    seen: set[str] = set()
-    for index, sample in enumerate(samples):
-        if pace.due():
-            await pace.rest()
-        _check_id(sample.sample_id, index, seen)
-
-
 def _check_id(sample_id: str, index: int, seen: set[str]) -> None:
     if not sample_id:
         raise RequestError(f"samples[{index}].sample_id", "is empty, give each sample of a call its own id")
@@ -233,12 +213,26 @@ def _check_id(sample_id: str, index: int, seen: set[str]) -> None:
 
 
 async def _read(messages: Sequence[pb.Sample], call: Guard, pace: Pace) -> list[Sample]:
+    """Read a batch, refusing one that is empty, too long, or whose ids are empty or repeated.
+
+    Raises:
+        RequestError: names the first field that is wrong.
+    """
+    if not messages:
+        raise RequestError("samples", "there is no sample in the call, send at least one")
+    if len(messages) > MAX_SAMPLES:
+        raise RequestError(
+            "samples", f"there are {len(messages)} samples, at most {MAX_SAMPLES} are taken: split the call"
+        )
+    seen: set[str] = set()
     samples: list[Sample] = []
-    for message in messages:
+    for index, message in enumerate(messages):
         if pace.due():
             await pace.rest()
-        samples.append(wire.read_sample(message))
-        call.tally.add_sample(samples[-1])
+        sample = wire.read_sample(message)
+        _check_id(sample.sample_id, index, seen)
+        call.tally.add_sample(sample)
+        samples.append(sample)
     return samples
 
 
