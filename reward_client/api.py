@@ -6,8 +6,10 @@ thing both sides know.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
+
+from reward_client.values import value
 
 
 class Priority(Enum):
@@ -17,14 +19,14 @@ class Priority(Enum):
     EVALUATION = "evaluation"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class MathReference:
     """A number, LaTeX, or GSM8K's "... #### 42"."""
 
     answer: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class CodeReference:
     """Assertions in MBPP's form, e.g. `assert f(1) == 2`; the hidden ones are in no prompt.
 
@@ -39,19 +41,19 @@ class CodeReference:
     reference_cpu_ms: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class ChoiceReference:
     labels: tuple[str, ...]
     texts: tuple[str, ...]
     correct_label: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class BooleanReference:
     value: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class TextReference:
     """Summary: the reference summary and its document. Writing, ideation: may be empty."""
 
@@ -62,7 +64,7 @@ class TextReference:
 Reference = MathReference | CodeReference | ChoiceReference | BooleanReference | TextReference
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Sample:
     """One completion to grade. `sample_id` is unique in the call."""
 
@@ -75,7 +77,7 @@ class Sample:
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Score:
     """`value` in [0, 1]; `components` always hold "format" and "correctness" or "quality".
 
@@ -88,7 +90,7 @@ class Score:
     explanation: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Failure:
     """No score exists. `kind` is the contract's name, e.g. "SANDBOX"."""
 
@@ -96,7 +98,7 @@ class Failure:
     message: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class Outcome:
     """Score or failure of one sample. Times are in milliseconds."""
 
@@ -108,7 +110,7 @@ class Outcome:
     grade_ms: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@value
 class RewardInfo:
     """One row of `ListRewards`. `cost_class` is the contract's name, e.g. "INLINE"."""
 

@@ -62,6 +62,7 @@ class AsyncRewardClient:
         self._metadata = metadata_of(security, priority)
         self._channel = open_channel(self._target, security.credentials())
         self._window = Window()
+        self._writing = asyncio.Lock()
         self._score: _Rpc[bytes, pb.ScoreResponse] = self._channel.unary_unary(
             SCORE,
             response_deserializer=pb.ScoreResponse.FromString,
@@ -167,9 +168,13 @@ class AsyncRewardClient:
         async with asyncio.timeout(deadline - time.monotonic()):
             sent = await self._window.enter()
         try:
-            message = request()
-            left_s = max(0.0, deadline - time.monotonic())
-            answer = await rpc(message, timeout=left_s, metadata=metadata)
+            # One at a time: gRPC starts a call on the loop's next turn, so this one leaves
+            # before the next is written, and a server begins with the first.
+            async with self._writing:
+                message = request()
+                left_s = max(0.0, deadline - time.monotonic())
+                answering = rpc(message, timeout=left_s, metadata=metadata)
+            answer = await answering
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
                 self._window.refused(sent, pushback_s(error) or wait_s(1))

@@ -198,9 +198,10 @@ def read_outcome(message: pb.Outcome) -> Outcome:
     match message.WhichOneof("result"):
         case "score":
             score = message.score
+            components = score.components
             result = Score(
                 value=score.value,
-                components=dict(score.components.items()),
+                components={name: components[name] for name in components},
                 verdict=_word(_VERDICTS, score.verdict),
                 explanation=score.explanation,
             )

@@ -5,6 +5,10 @@ its turn, and all long calls together have one. Between two slices the loop brea
 as many of its turns as it takes to bring a message in and an answer out, and, while short
 calls are about, until they are answered, within bounds. So a short call waits for one
 slice of one long call, however many there are and however many turns it needs.
+
+A long call keeps its turn for a stretch of slices. So ordinary batches are answered one after
+the other, and their caller reads the first while the next is graded; all of them a slice at a
+time would end together, at the end.
 """
 
 import asyncio
@@ -16,6 +20,8 @@ from reward_server.scoring.fair import Caller, FairQueue
 
 # A loop that did nothing else would spend under 2 % of its time between slices of this length.
 SLICE_S = 0.003
+# Ordinary batches are done within one; the next long call waits for no more of a huge one.
+STRETCH_S = 0.03
 # A slice while short calls are about: what one of them waits for, each time it needs a turn.
 SHORT_SLICE_S = 0.001
 # Turns of the loop between a message's arrival and its answer, with some to spare.
@@ -50,7 +56,7 @@ class Turnstile:
         """Return in the turn of a long call, to be ended with `leave`."""
         await self._turn.acquire(caller)
         try:
-            await self._breathe()
+            await self.breathe()
         except asyncio.CancelledError:
             self._turn.release(caller)
             raise
@@ -76,7 +82,8 @@ class Turnstile:
     def _short_about(self) -> bool:
         return self._short > 0 or time.perf_counter() - self._short_seen <= SHORT_CALLS_STAY_S
 
-    async def _breathe(self) -> None:
+    async def breathe(self) -> None:
+        """Let short calls, and what else the loop has to do, go on between two slices."""
         began = time.perf_counter()
         if not self._short_about():
             for _ in range(BREATH_TURNS):
@@ -96,6 +103,7 @@ class Pace:
         self._long = False
         self._working = False
         self._slice_ends = 0.0
+        self._stretch_ends = 0.0
 
     def due(self) -> bool:
         """Say whether the slice is used up."""
@@ -103,6 +111,10 @@ class Pace:
 
     async def rest(self) -> None:
         """Let others work, then start a slice of the long calls' turn."""
+        if self._working and self._long and time.perf_counter() < self._stretch_ends:
+            await self._turnstile.breathe()
+            self._slice_ends = time.perf_counter() + self._turnstile.slice_s()
+            return
         if self._long:
             self.pause()
         else:
@@ -111,7 +123,8 @@ class Pace:
             self._turnstile.became_long()
         await self._turnstile.enter(self.caller)
         self._working = True
-        self._slice_ends = time.perf_counter() + self._turnstile.slice_s()
+        now = time.perf_counter()
+        self._slice_ends, self._stretch_ends = now + self._turnstile.slice_s(), now + STRETCH_S
 
     def pause(self) -> None:
         """Stop working on the loop: the call waits for something else, or ends."""
