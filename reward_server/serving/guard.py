@@ -89,6 +89,7 @@ class Guard:
         self._metadata = dict(context.invocation_metadata() or ())
         self._began_ns = time.time_ns()
         self._started = time.perf_counter()
+        self._peer = context.peer()
 
     async def __aenter__(self) -> Self:
         self._calls.observer.call_began()
@@ -98,7 +99,7 @@ class Guard:
             await self._refuse(error)
             raise
         if refusal is not None:
-            self._report(refusal[0])
+            self._report(refusal[0], self._seconds())
             await self._context.abort(*refusal)
         return self
 
@@ -108,7 +109,11 @@ class Guard:
         self._calls.leave(self)
         error = _first(error)
         code = _code(error)
-        self._report(code)
+        if error is None:
+            # On the loop's next turn: the caller does not wait for our books.
+            asyncio.get_running_loop().call_soon(self._report, code, self._seconds())
+            return
+        self._report(code, self._seconds())
         if isinstance(error, Exception):
             details = str(error)
             if code is grpc.StatusCode.INTERNAL:
@@ -120,12 +125,14 @@ class Guard:
 
     async def _refuse(self, error: OverloadedError) -> None:
         code, details = _code(error), str(error)
-        self._report(code)
+        self._report(code, self._seconds())
         await self._context.abort(code, details, _trailers(error, code, details))
 
-    def _report(self, code: grpc.StatusCode) -> None:
-        """Tell the observer of the call, and write its line."""
-        seconds = time.perf_counter() - self._started
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._started
+
+    def _report(self, code: grpc.StatusCode, seconds: float) -> None:
+        """Tell the observer of the call, which took so many seconds, and write its line."""
         traceparent = self._metadata.get("traceparent", "")
         report = CallReport(
             rpc=self._rpc,
@@ -143,7 +150,7 @@ class Guard:
             rpc=self._rpc,
             code=code.name,
             ms=round(seconds * 1e3, 2),
-            peer=self._context.peer(),
+            peer=self._peer,
             trace_id=trace_id,
             **self.tally.fields(),
         )
