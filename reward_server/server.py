@@ -7,7 +7,7 @@ manager here and ends with it.
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from importlib.metadata import version
 
 import grpc
@@ -18,6 +18,7 @@ from grpc_reflection.v1alpha import reflection
 from reward_server.api import CostClass
 from reward_server.cache.memory import ScoreCache
 from reward_server.config import QueueConfig, ServerConfig
+from reward_server.errors import GraderLostError
 from reward_server.keeping import Kept, open_kept
 from reward_server.observability.parts import Parts, Workers
 from reward_server.observability.watching import watching
@@ -100,8 +101,12 @@ async def running(
         service = _assemble(config, parts, calls, kept)
         server.add_generic_rpc_handlers((service.handler(),))
         doctor = await _add_standard_services(server)
+        if workers is None:
+            await _say(doctor, health_pb2.HealthCheckResponse.SERVING)
         await server.start()
         background = [asyncio.create_task(collecting.collect_in_idleness(calls.none_open))]
+        if workers is not None:
+            background.append(asyncio.create_task(_say_serving_when_warm(workers, doctor)))
         if sandbox is not None:
             background.append(asyncio.create_task(report(sandbox, doctor)))
         try:
@@ -146,11 +151,22 @@ def _assemble(config: ServerConfig, parts: Parts, calls: Calls, kept: Kept) -> R
 async def _add_standard_services(server: grpc.aio.Server) -> Doctor:
     doctor: Doctor = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(doctor, server)  # pyright: ignore[reportUnknownMemberType]
-    for name in ("", SERVICE):
-        await doctor.set(name, health_pb2.HealthCheckResponse.SERVING)
+    await _say(doctor, health_pb2.HealthCheckResponse.NOT_SERVING)
     health_name: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
     reflection.enable_server_reflection((SERVICE, health_name, reflection.SERVICE_NAME), server)
     return doctor
+
+
+async def _say(doctor: Doctor, status: int) -> None:
+    for name in ("", SERVICE):
+        await doctor.set(name, status)
+
+
+async def _say_serving_when_warm(workers: Workers, doctor: Doctor) -> None:
+    """Let a rollout wait for the workers; calls are answered meanwhile, and by a server that gets none."""
+    with suppress(GraderLostError):
+        await workers.ready()
+    await _say(doctor, health_pb2.HealthCheckResponse.SERVING)
 
 
 async def _drain(calls: Calls, stop: Stop, drain_s: float) -> None:

@@ -11,6 +11,7 @@ from reward.v1 import reward_pb2 as pb
 
 from reward_server.api import Reward
 from reward_server.config import ServerConfig
+from reward_server.observability.parts import Workers
 from reward_server.registry import Registry
 from reward_server.scores import ScoringConfig
 from reward_server.server import running
@@ -60,13 +61,15 @@ class Served:
 
 
 @asynccontextmanager
-async def served(*rewards: Reward, **settings: object) -> AsyncGenerator[Served]:
+async def served(
+    *rewards: Reward, workers: Workers | None = None, **settings: object
+) -> AsyncGenerator[Served]:
     config = ServerConfig(listen="127.0.0.1:0", **settings)  # type: ignore[arg-type]
     server, address = listen(config)
     stop = Stop()
     async with (
         grpc.aio.insecure_channel(address, options=[("grpc.max_send_message_length", -1)]) as channel,
-        running(server, config, Registry(rewards, ScoringConfig()), stop),
+        running(server, config, Registry(rewards, ScoringConfig()), stop, workers=workers),
     ):
         yield Served(channel=channel, stop=stop, address=address)
 

@@ -30,6 +30,10 @@ class Workers(Protocol):
     @property
     def usage(self) -> workers.Usage: ...
 
+    async def ready(self) -> None:
+        """Return when they are warm; raises `GraderLostError` when there will be none."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parts:

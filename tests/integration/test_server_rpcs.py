@@ -10,8 +10,10 @@ from reward.v1 import reward_pb2 as pb
 
 from reward_server.api import CostClass, Grade, Verdict
 from reward_server.config import QueueConfig
+from reward_server.errors import GraderLostError
 from reward_server.scores import ScoringConfig
 from reward_server.serving.service import SERVICE
+from reward_server.workers.pool import Usage
 from tests.fake_rewards import Held, Inline
 from tests.served import WAIT_S, Served, sample, served, words
 
@@ -131,6 +133,34 @@ async def test_health_is_served_and_says_not_serving_while_draining() -> None:
             probe = group.create_task(_probe_while_draining(server, held))
         assert probe.result() == ("NOT_SERVING", grpc.StatusCode.UNAVAILABLE)
         assert words(await call) == ["CORRECT"]
+
+
+class Warming:
+    """Workers that are warm, or turn out to be none, when the test says so."""
+
+    def __init__(self) -> None:
+        self.warm: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(alive=0, busy=0, restarts={})
+
+    async def ready(self) -> None:
+        await self.warm
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_a_server_says_serving_once_its_workers_are_warm_or_given_up(*, lost: bool) -> None:
+    warming = Warming()
+    async with served(Inline(), workers=warming) as server:
+        assert words(await server.score(sample("a", "inline"))) == ["CORRECT"]  # it answers meanwhile
+        assert await server.health() == await server.health(SERVICE) == "NOT_SERVING"
+        if lost:
+            warming.warm.set_exception(GraderLostError("no worker can be started"))
+        else:
+            warming.warm.set_result(None)
+        while await server.health() != "SERVING" or await server.health(SERVICE) != "SERVING":
+            await asyncio.sleep(0.01)
 
 
 async def test_whoever_watches_the_health_is_told_when_the_server_drains() -> None:
