@@ -1,6 +1,6 @@
 """Whose turn it is on the event loop: short calls at once, long ones a slice at a time.
 
-A call is short until it has worked for a slice. From then on it is long: it works only in
+A call is short until it has worked for a slice of CPU time. From then on it is long: it works only in
 its turn, and all long calls together have one. Between two slices the loop breathes: for
 as many of its turns as it takes to bring a message in and an answer out, and, while short
 calls are about, until they are answered, within bounds. So a short call waits for one
@@ -21,7 +21,7 @@ from reward_server.scoring.fair import Caller, FairQueue
 # A loop that did nothing else would spend under 2 % of its time between slices of this length.
 SLICE_S = 0.003
 # Ordinary batches are done within one; the next long call waits for no more of a huge one.
-STRETCH_S = 0.03
+STRETCH_S = 0.01
 # A slice while short calls are about: what one of them waits for, each time it needs a turn.
 SHORT_SLICE_S = 0.001
 # Turns of the loop between a message's arrival and its answer, with some to spare.
@@ -104,6 +104,7 @@ class Pace:
         self._working = False
         self._slice_ends = 0.0
         self._stretch_ends = 0.0
+        self._cpu_limit_s = 0.0
 
     def due(self) -> bool:
         """Say whether the slice is used up."""
@@ -117,6 +118,10 @@ class Pace:
             return
         if self._long:
             self.pause()
+        elif (left_s := self._cpu_limit_s - time.thread_time()) > 0:
+            # It was others that had the CPU: a call is not long for that.
+            self._slice_ends = time.perf_counter() + left_s
+            return
         else:
             # No sign that short calls are about: batches alone must not wait for them.
             self._long, self._working = True, False
@@ -142,5 +147,7 @@ class Pace:
             self._slice_ends = 0.0
             return
         self._working = True
-        self._slice_ends = time.perf_counter() + self._turnstile.slice_s()
+        slice_s = self._turnstile.slice_s()
+        self._slice_ends = time.perf_counter() + slice_s
+        self._cpu_limit_s = time.thread_time() + slice_s
         self._turnstile.short_began()

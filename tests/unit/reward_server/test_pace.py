@@ -3,6 +3,9 @@
 import asyncio
 import time
 
+import pytest
+
+from reward_server.scoring import pace
 from reward_server.scoring.fair import Caller
 from reward_server.scoring.pace import SHORT_SLICE_S, SLICE_S, Turnstile
 
@@ -19,10 +22,16 @@ class CountingTimers(asyncio.SelectorEventLoop):
         return super().call_later(*args, **kwargs)
 
 
+def work_for(seconds: float) -> None:
+    ends = time.thread_time() + seconds
+    while time.thread_time() < ends:
+        pass
+
+
 async def long_call(turnstile: Turnstile) -> None:
     with turnstile.pace(Caller()) as pace:
         for _ in range(3):
-            time.sleep(2 * SLICE_S)
+            work_for(2 * SLICE_S)
             assert pace.due()
             await pace.rest()
 
@@ -56,7 +65,7 @@ def test_a_long_call_sleeps_between_slices_while_short_ones_are_about() -> None:
 def test_slices_are_short_while_short_calls_are_about() -> None:
     async def slice_s(turnstile: Turnstile) -> float:
         with turnstile.pace(Caller()) as pace:
-            time.sleep(2 * SLICE_S)
+            work_for(2 * SLICE_S)
             await pace.rest()
             began = time.perf_counter()
             while not pace.due():
@@ -69,3 +78,40 @@ def test_slices_are_short_while_short_calls_are_about() -> None:
 
     assert asyncio.run(slice_s(alone)) > 2 * SHORT_SLICE_S
     assert asyncio.run(slice_s(beside)) < 2 * SHORT_SLICE_S
+
+
+def test_a_call_that_did_not_get_the_cpu_is_not_long() -> None:
+    async def work() -> None:
+        turnstile = Turnstile()
+        with turnstile.pace(Caller()) as long:
+            work_for(2 * SLICE_S)
+            await long.rest()  # and has the turn, which others would wait for
+            with turnstile.pace(Caller()) as short:
+                time.sleep(2 * SLICE_S)  # as where other processes run instead
+                assert short.due()
+                await asyncio.wait_for(short.rest(), timeout=10)
+                assert not short.due()
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize(("stretch_s", "order"), [(60.0, "aaaabbbb"), (0.0, "abababab")])
+def test_a_long_call_keeps_its_turn_for_a_stretch(
+    stretch_s: float, order: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "STRETCH_S", stretch_s)
+    rested: list[str] = []
+
+    async def call(turnstile: Turnstile, name: str) -> None:
+        with turnstile.pace(Caller()) as own:
+            for _ in range(4):
+                work_for(1.1 * SLICE_S)
+                await own.rest()
+                rested.append(name)
+
+    async def work() -> None:
+        turnstile = Turnstile()
+        await asyncio.gather(call(turnstile, "a"), call(turnstile, "b"))
+
+    asyncio.run(work())
+    assert "".join(rested) == order
