@@ -1,14 +1,14 @@
 """Whose turn it is on the event loop: short calls at once, long ones a slice at a time.
 
-A call is short until it has worked for a slice of CPU time. From then on it is long: it works only in
-its turn, and all long calls together have one. Between two slices the loop breathes: for
-as many of its turns as it takes to bring a message in and an answer out, and, while short
-calls are about, until they are answered, within bounds. So a short call waits for one
-slice of one long call, however many there are and however many turns it needs.
+A call is short until it has worked for a slice of CPU time. From then on it is long: it works
+only in its turn, and all long calls together have one. Between two slices the loop breathes:
+for as many of its turns as it takes to bring a message in and an answer out, and, while short
+calls are about, until they are answered, within bounds. So a short call waits for one slice of
+one long call, however many there are and however many turns it needs.
 
-A long call keeps its turn for a stretch of slices. So ordinary batches are answered one after
-the other, and their caller reads the first while the next is graded; all of them a slice at a
-time would end together, at the end.
+Where there are no short calls, a long one keeps its turn for a stretch of slices. So ordinary
+batches are answered one after the other, and their caller reads the first while the next is
+graded; all of them a slice at a time would end together, at the end.
 """
 
 import asyncio
@@ -77,19 +77,19 @@ class Turnstile:
 
     def slice_s(self) -> float:
         """Return how long a slice may be now."""
-        return SHORT_SLICE_S if self._short_about() else SLICE_S
+        return SHORT_SLICE_S if self.short_about() else SLICE_S
 
-    def _short_about(self) -> bool:
+    def short_about(self) -> bool:
+        """Say whether short calls are being answered, or were just now."""
         return self._short > 0 or time.perf_counter() - self._short_seen <= SHORT_CALLS_STAY_S
 
     async def breathe(self) -> None:
         """Let short calls, and what else the loop has to do, go on between two slices."""
         began = time.perf_counter()
-        if not self._short_about():
-            for _ in range(BREATH_TURNS):
-                await asyncio.sleep(0)
-            return
-        await asyncio.sleep(BREATH_S)
+        if self.short_about():
+            await asyncio.sleep(BREATH_S)
+        for _ in range(BREATH_TURNS):
+            await asyncio.sleep(0)
         while self._short and time.perf_counter() - began < LONGEST_BREATH_S:
             await asyncio.sleep(BREATH_S)
 
@@ -112,7 +112,7 @@ class Pace:
 
     async def rest(self) -> None:
         """Let others work, then start a slice of the long calls' turn."""
-        if self._working and self._long and time.perf_counter() < self._stretch_ends:
+        if self._in_its_stretch():
             await self._turnstile.breathe()
             self._slice_ends = time.perf_counter() + self._turnstile.slice_s()
             return
@@ -130,6 +130,11 @@ class Pace:
         self._working = True
         now = time.perf_counter()
         self._slice_ends, self._stretch_ends = now + self._turnstile.slice_s(), now + STRETCH_S
+
+    def _in_its_stretch(self) -> bool:
+        # Not while short calls are about: one of them may prove long, and would wait for all of it.
+        own = self._long and self._working and time.perf_counter() < self._stretch_ends
+        return own and not self._turnstile.short_about()
 
     def pause(self) -> None:
         """Stop working on the loop: the call waits for something else, or ends."""
