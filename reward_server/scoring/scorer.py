@@ -261,7 +261,7 @@ def _out_of_time(call: Call) -> Failure:
     return Failure(kind=FailureKind.DEADLINE, message=message)
 
 
-async def _landed(states: list[Outcome | Boarded], call: Call) -> list[Outcome]:
+async def _landed(states: Sequence[Outcome | Boarded], call: Call) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for state in states:
         if call.pace.due():
