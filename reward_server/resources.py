@@ -5,12 +5,10 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from reward_server.config import ServerConfig
-from reward_server.errors import GraderLostError
 from reward_server.registry import Resources, installed_tasks, with_extra_tasks
 from reward_server.sandboxes.guarded import GuardedSandbox
 from reward_server.sandboxes.late import LateSandbox
 from reward_server.scoring.lanes import SlowLine
-from reward_server.telemetry import logger
 from reward_server.workers.pool import WorkerPool
 from sandbox.opening import open_sandbox
 
@@ -26,22 +24,11 @@ async def open_resources(config: ServerConfig, tasks: Mapping[str, str]) -> Asyn
     async with AsyncExitStack() as stack:
         workers = await stack.enter_async_context(WorkerPool(tasks, SlowLine(config.queues.workers).turn))
         workers.start(config.queues.workers)
-        stack.push_async_callback(_end, asyncio.create_task(_report_workers(workers)))
         slots = config.queues.programs
         sandbox = GuardedSandbox(LateSandbox(open_sandbox(config.sandbox_options(slots)), slots))
         stack.push_async_callback(sandbox.close)
         stack.push_async_callback(_end, asyncio.create_task(sandbox.watch(config.self_check_every_s)))
         yield Resources(workers=workers, sandbox=sandbox)
-
-
-async def _report_workers(workers: WorkerPool) -> None:
-    try:
-        await workers.ready()
-    except GraderLostError as error:
-        consequence = "what needs a worker is answered with GRADER failures, the rest is served"
-        logger().error("no_workers", reason=str(error), consequence=consequence)
-    else:
-        logger().info("workers_ready")
 
 
 async def _end(task: asyncio.Task[None]) -> None:

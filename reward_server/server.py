@@ -7,7 +7,7 @@ manager here and ends with it.
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from importlib.metadata import version
 
 import grpc
@@ -39,6 +39,8 @@ from sandbox.api import Sandbox
 
 # For answers that are on their way when the last call has ended.
 FLUSH_S = 0.5
+
+_Status = health_pb2.HealthCheckResponse
 
 
 async def serve(config: ServerConfig, factories: Mapping[str, Factory], tasks: Mapping[str, str]) -> None:
@@ -101,12 +103,11 @@ async def running(
         service = _assemble(config, parts, calls, kept)
         server.add_generic_rpc_handlers((service.handler(),))
         doctor = await _add_standard_services(server)
-        if workers is None:
-            await _say(doctor, health_pb2.HealthCheckResponse.SERVING)
+        await _say(doctor, _Status.SERVING if workers is None else _Status.NOT_SERVING)
         await server.start()
         background = [asyncio.create_task(collecting.collect_in_idleness(calls.none_open))]
         if workers is not None:
-            background.append(asyncio.create_task(_say_serving_when_warm(workers, doctor)))
+            background.append(asyncio.create_task(_await_workers(workers, doctor)))
         if sandbox is not None:
             background.append(asyncio.create_task(report(sandbox, doctor)))
         try:
@@ -151,7 +152,6 @@ def _assemble(config: ServerConfig, parts: Parts, calls: Calls, kept: Kept) -> R
 async def _add_standard_services(server: grpc.aio.Server) -> Doctor:
     doctor: Doctor = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(doctor, server)  # pyright: ignore[reportUnknownMemberType]
-    await _say(doctor, health_pb2.HealthCheckResponse.NOT_SERVING)
     health_name: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
     reflection.enable_server_reflection((SERVICE, health_name, reflection.SERVICE_NAME), server)
     return doctor
@@ -162,11 +162,16 @@ async def _say(doctor: Doctor, status: int) -> None:
         await doctor.set(name, status)
 
 
-async def _say_serving_when_warm(workers: Workers, doctor: Doctor) -> None:
-    """Let a rollout wait for the workers; calls are answered meanwhile, and by a server that gets none."""
-    with suppress(GraderLostError):
+async def _await_workers(workers: Workers, doctor: Doctor) -> None:
+    """Say SERVING once they are warm or given up, so that a rollout waits; calls are answered meanwhile."""
+    try:
         await workers.ready()
-    await _say(doctor, health_pb2.HealthCheckResponse.SERVING)
+    except GraderLostError as error:
+        consequence = "what needs a worker is answered with GRADER failures, the rest is served"
+        logger().error("no_workers", reason=str(error), consequence=consequence)
+    else:
+        logger().info("workers_ready")
+    await _say(doctor, _Status.SERVING)
 
 
 async def _drain(calls: Calls, stop: Stop, drain_s: float) -> None:
