@@ -3,7 +3,7 @@
     python -m bench.fairness [--seconds 8] [--rounds 2]
 
 One server. One process sends one inline sample after the other, and another one floods: with
-programs, with hostile algebra, with batches as large as they may be. The phases take turns,
+programs, with hostile algebra, with texts, with batches as large as they may be. The phases take turns,
 so that what else the machine does falls on all alike. Time in the server and the loop's lag (how
 late it wakes) are the server's own histograms, read at its /metrics before and after each phase:
 what the honest caller waits for beside these is gRPC, and a CPU for itself.
@@ -22,6 +22,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count, cycle, islice
 from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Event
@@ -32,6 +33,7 @@ from reward.v1 import reward_pb2 as pb
 
 from bench.grader_rows import hostile_rows
 from bench.grader_service import INNOCENTS, is_attack, wire_sample
+from bench.text_service import samples_of
 from reward_client.api import CodeReference, RewardClientError, Sample
 from reward_client.channels import SERVICE
 from reward_client.client import RewardClient
@@ -88,6 +90,22 @@ def many_samples(address: str, ended: Event, answered: Answered) -> None:
 def many_bytes(address: str, ended: Event, answered: Answered) -> None:
     """Send as many inline samples as a call may have, and nearly as many bytes: 61 MB."""
     _large(address, ended, answered, filler_bytes=7_300)
+
+
+def texts(address: str, ended: Event, answered: Answered) -> None:
+    """Keep stories, ideas and summaries coming: inline rewards that take about a millisecond each."""
+    batch = samples_of(256, seed=time.monotonic_ns())
+    with RewardClient(address) as client:
+        repeat(
+            ended,
+            answered,
+            lambda number: client.score(
+                [
+                    replace(each, completion=each.completion.replace("<reasoning>", f"<reasoning>{number} "))
+                    for each in batch
+                ]
+            ),
+        )
 
 
 def _large(address: str, ended: Event, answered: Answered, *, filler_bytes: int) -> None:
@@ -147,6 +165,7 @@ FLOODS: Mapping[str, Flood | None] = {
     "calm": None,
     "programs": programs,
     "hostile algebra": algebra,
+    "texts": texts,
     "8,192 samples a call": many_samples,
     "61 MB a call": many_bytes,
 }

@@ -163,7 +163,9 @@ class RewardInfo:
 
     `version` is the semantic version alone; the registry adds the hash of code and
     configuration. `reference` is the type of reference it takes. `compares_siblings` asks for
-    the component "diversity" among the samples of a group (see `siblings`).
+    the component "diversity" among the samples of a group (see `siblings`). `worker_task` is for a
+    reward that decides INLINE, and takes about a millisecond: what grades its samples in a worker
+    when the event loop has more to do (see `workers.grading`).
     """
 
     name: str
@@ -173,6 +175,7 @@ class RewardInfo:
     cost_class: CostClass
     deterministic: bool = True
     compares_siblings: bool = False
+    worker_task: str = ""
 
 
 class Reward(Protocol):

@@ -12,10 +12,10 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from types import MappingProxyType
 
-from reward_server.api import Reward, RewardInfo
+from reward_server.api import CostClass, Reward, RewardInfo
 from reward_server.errors import ConfigurationError, UnknownRewardError
 from reward_server.provenance import source_hash
-from reward_server.rewards import math
+from reward_server.rewards import math, texts
 from reward_server.rewards.boolean import BooleanReward
 from reward_server.rewards.choice import ChoiceReward
 from reward_server.rewards.code import CodeReward
@@ -53,7 +53,7 @@ BUILT_IN: Mapping[str, Factory] = MappingProxyType(
     }
 )
 # What the rewards above run in worker processes: name -> "module:function".
-WORKER_TASKS: Mapping[str, str] = MappingProxyType({**math.TASKS})
+WORKER_TASKS: Mapping[str, str] = MappingProxyType({**math.TASKS, **texts.TASKS})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +68,11 @@ class Entry:
     info: RewardInfo
     version: str
     deterministic: bool
+
+    @property
+    def may_queue(self) -> bool:
+        """Whether a sample of it can have to wait for a worker or the sandbox."""
+        return self.info.cost_class is not CostClass.INLINE or bool(self.info.worker_task)
 
 
 class Registry:
@@ -109,15 +114,32 @@ def build(factories: Mapping[str, Factory], resources: Resources, scoring: Scori
     """Make every reward of the table.
 
     Raises:
-        ConfigurationError: a reward does not bear the name it is listed under.
+        ConfigurationError: a reward does not bear the name it is listed under, or names a worker
+            task that does not exist or that it has no use for.
     """
     rewards: list[Reward] = []
     for name, factory in factories.items():
         reward = factory(resources)
         if reward.info.name != name:
             raise ConfigurationError(f"the reward listed as {name!r} calls itself {reward.info.name!r}")
+        _check_task(reward.info, resources.workers)
         rewards.append(reward)
     return Registry(rewards, scoring)
+
+
+def _check_task(info: RewardInfo, workers: WorkerPool) -> None:
+    if not info.worker_task:
+        return
+    if info.cost_class is not CostClass.INLINE:
+        raise ConfigurationError(
+            f"reward {info.name!r} has worker_task={info.worker_task!r} and is {info.cost_class.value}: "
+            "only an INLINE one can be spread over workers"
+        )
+    if not workers.performs(info.worker_task):
+        raise ConfigurationError(
+            f"reward {info.name!r} has worker_task={info.worker_task!r}, and there is no such task: "
+            f"add an entry point of that name to the group {TASK_GROUP!r}"
+        )
 
 
 def with_extras(factories: Mapping[str, Factory], extras: Iterable[EntryPoint]) -> dict[str, Factory]:

@@ -15,19 +15,18 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer  # pyright: ignore[reportMissingTypeStubs]
 from grpc_reflection.v1alpha import reflection
 
-from reward_server.api import CostClass
 from reward_server.cache.memory import ScoreCache
-from reward_server.config import QueueConfig, ServerConfig
+from reward_server.config import ServerConfig
 from reward_server.errors import GraderLostError
 from reward_server.keeping import Kept, open_kept
-from reward_server.observability.parts import Parts, Workers
+from reward_server.observability.parts import Parts
 from reward_server.observability.watching import watching
 from reward_server.registry import Factory, Registry, build
-from reward_server.resources import open_resources
+from reward_server.resources import lanes_of, open_resources
 from reward_server.sandboxes.health import Doctor, report
 from reward_server.scoring.flights import Flights
-from reward_server.scoring.lanes import Lane
 from reward_server.scoring.scorer import Scorer
+from reward_server.scoring.spread import Spread
 from reward_server.serving import collecting
 from reward_server.serving.guard import Calls
 from reward_server.serving.listening import listen, protection, warn_of_security, write_address
@@ -35,6 +34,7 @@ from reward_server.serving.service import SERVICE, RewardService
 from reward_server.serving.stopping import Stop
 from reward_server.serving.tokens import read_tokens
 from reward_server.telemetry import log_defect, logger
+from reward_server.workers.pool import WorkerPool
 from sandbox.api import Sandbox
 
 # For answers that are on their way when the last call has ended.
@@ -80,7 +80,7 @@ async def running(
     stop: Stop,
     *,
     sandbox: Sandbox | None = None,
-    workers: Workers | None = None,
+    workers: WorkerPool | None = None,
 ) -> AsyncGenerator[None]:
     """Answer calls inside the block; at its end say NOT_SERVING, drain, and stop.
 
@@ -88,10 +88,13 @@ async def running(
     """
     async with AsyncExitStack() as stack:
         kept = stack.enter_context(open_kept(config))  # closed last: what lands late is still kept
+        spread = None
+        if workers is not None:
+            spread = await stack.enter_async_context(Spread(workers, config.queues.workers))
         flights = await stack.enter_async_context(Flights())
         parts = Parts(
             rewards=rewards,
-            lanes=_lanes(config.queues),
+            lanes=lanes_of(config.queues),
             cache=ScoreCache(config.cache_entries, kept.scores),
             flights=flights,
             workers=workers,
@@ -100,7 +103,7 @@ async def running(
         )
         observer = await stack.enter_async_context(watching(config, parts))
         calls = Calls(read_tokens(config.token_file, warn_of_security), observer)
-        service = _assemble(config, parts, calls, kept)
+        service = _assemble(config, parts, calls, kept, spread)
         server.add_generic_rpc_handlers((service.handler(),))
         doctor = await _add_standard_services(server)
         await _say(doctor, _Status.SERVING if workers is None else _Status.NOT_SERVING)
@@ -121,14 +124,9 @@ async def running(
             await server.stop(0 if stop.forced.is_set() else FLUSH_S)
 
 
-def _lanes(queues: QueueConfig) -> Mapping[CostClass, Lane]:
-    return {
-        CostClass.WORKER: Lane("worker", slots=queues.workers, bound=queues.worker_bound),
-        CostClass.SANDBOX: Lane("sandbox", slots=queues.programs, bound=queues.program_bound),
-    }
-
-
-def _assemble(config: ServerConfig, parts: Parts, calls: Calls, kept: Kept) -> RewardService:
+def _assemble(
+    config: ServerConfig, parts: Parts, calls: Calls, kept: Kept, spread: Spread | None
+) -> RewardService:
     scorer = Scorer(
         parts.rewards,
         scoring=config.scoring,
@@ -136,6 +134,7 @@ def _assemble(config: ServerConfig, parts: Parts, calls: Calls, kept: Kept) -> R
         cache=parts.cache,
         flights=parts.flights,
         on_defect=log_defect,
+        spread=spread,
         observer=calls.observer,
     )
     return RewardService(
@@ -162,7 +161,7 @@ async def _say(doctor: Doctor, status: int) -> None:
         await doctor.set(name, status)
 
 
-async def _await_workers(workers: Workers, doctor: Doctor) -> None:
+async def _await_workers(workers: WorkerPool, doctor: Doctor) -> None:
     """Say SERVING once they are warm or given up, so that a rollout waits; calls are answered meanwhile."""
     try:
         await workers.ready()

@@ -11,7 +11,7 @@ from reward.v1 import reward_pb2 as pb
 
 from reward_server.api import Reward
 from reward_server.config import ServerConfig
-from reward_server.observability.parts import Workers
+from reward_server.workers.pool import WorkerPool
 from reward_server.registry import Registry
 from reward_server.scores import ScoringConfig
 from reward_server.server import running
@@ -62,7 +62,7 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    *rewards: Reward, workers: Workers | None = None, **settings: object
+    *rewards: Reward, workers: WorkerPool | None = None, **settings: object
 ) -> AsyncGenerator[Served]:
     config = ServerConfig(listen="127.0.0.1:0", **settings)  # type: ignore[arg-type]
     server, address = listen(config)

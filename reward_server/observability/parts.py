@@ -9,30 +9,18 @@ import resource
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from reward_server import workers
 from reward_server.api import CostClass
 from reward_server.cache.memory import ScoreCache
 from reward_server.registry import Registry
 from reward_server.sandboxes.guarded import GuardedSandbox
 from reward_server.scoring.flights import Flights
 from reward_server.scoring.lanes import Lane
+from reward_server.workers.pool import Usage, WorkerPool
 from sandbox import api as sandbox_api
 from sandbox.api import Sandbox
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-
-
-class Workers(Protocol):
-    """Worker processes; see `workers.pool`."""
-
-    @property
-    def usage(self) -> workers.Usage: ...
-
-    async def ready(self) -> None:
-        """Return when they are warm; raises `GraderLostError` when there will be none."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +31,7 @@ class Parts:
     lanes: Mapping[CostClass, Lane]
     cache: ScoreCache
     flights: Flights
-    workers: Workers | None
+    workers: WorkerPool | None
     sandbox: Sandbox | None
     stopping: Callable[[], bool]
 
@@ -87,7 +75,7 @@ class State:
     cache: CacheState
     flights: int
     shared: int
-    workers: workers.Usage | None
+    workers: Usage | None
     sandbox: SandboxState | None
 
 

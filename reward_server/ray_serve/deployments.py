@@ -30,6 +30,7 @@ from reward_server.registry import (
 )
 from reward_server.sandboxes.guarded import GuardedSandbox
 from reward_server.sandboxes.late import LateSandbox
+from reward_server.scoring.spread import places
 from reward_server.server import running
 from reward_server.serving.listening import listen
 from reward_server.serving.stopping import Stop
@@ -60,7 +61,7 @@ class Rewards:
         async with AsyncExitStack() as opened:
             tasks = with_extra_tasks(WORKER_TASKS, installed_tasks())
             workers = await opened.enter_async_context(WorkerPool(tasks))
-            workers.start(config.queues.workers)
+            workers.start(places(config.queues.workers))
             sandbox = RemoteSandbox(programs, config.queues.programs, patience_s)
             factories = with_extras(BUILT_IN, installed_extras())
             rewards = build(factories, Resources(workers=workers, sandbox=sandbox), config.scoring)

@@ -21,18 +21,18 @@ from typing import Annotated, TextIO
 import tyro
 
 from reward_server import config, registry
-from reward_server.api import CostClass, Outcome, Sample, Score
+from reward_server.api import Outcome, Sample, Score
 from reward_server.cache.memory import ScoreCache
 from reward_server.errors import ConfigurationError
 from reward_server.recording import journal, parquet
 from reward_server.recording.rows import Recorded
 from reward_server.rescoring.changes import Rescored, Tally, is_change, table, word
-from reward_server.resources import open_resources
+from reward_server.resources import lanes_of, open_resources
 from reward_server.scoring.fair import Caller
 from reward_server.scoring.flights import Flights
-from reward_server.scoring.lanes import Lane
 from reward_server.scoring.pace import Turnstile
 from reward_server.scoring.scorer import Scorer
+from reward_server.scoring.spread import Spread
 from reward_server.telemetry import log_defect
 
 # Graded at once; a call that is larger is graded alone. The queues hold more.
@@ -104,13 +104,11 @@ async def _scorer(settings: config.ServerConfig, stack: AsyncExitStack) -> Score
     return Scorer(
         registry.build(factories, resources, settings.scoring),
         scoring=settings.scoring,
-        lanes={
-            CostClass.WORKER: Lane("worker", slots=queues.workers, bound=queues.worker_bound),
-            CostClass.SANDBOX: Lane("sandbox", slots=queues.programs, bound=queues.program_bound),
-        },
+        lanes=lanes_of(queues),
         cache=ScoreCache(settings.cache_entries),
         flights=await stack.enter_async_context(Flights()),
         on_defect=log_defect,
+        spread=await stack.enter_async_context(Spread(resources.workers, queues.workers)),
     )
 
 

@@ -22,6 +22,7 @@ _INFO = RewardInfo(
     measure=Measure.QUALITY,
     cost_class=CostClass.INLINE,
     compares_siblings=True,
+    worker_task="texts",
 )
 # A bullet or a letter starts an item on a new line, a number also within one.
 _ITEM_START = re.compile(r"(?:^|\n)[ \t]*(?:[-*+•–]|[a-zA-Z][.)])[ \t]+|(?:^|\s)\(?\d{1,2}[.):][ \t]+")  # noqa: RUF001 (a dash used as bullet)

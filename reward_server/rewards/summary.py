@@ -27,6 +27,7 @@ _INFO = RewardInfo(
     reference=TextReference,
     measure=Measure.QUALITY,
     cost_class=CostClass.INLINE,
+    worker_task="texts",
 )
 # Characters of the document that are compared; the rest adds time and hardly evidence.
 _LONGEST_SOURCE = 40_000

@@ -20,6 +20,7 @@ _INFO = RewardInfo(
     measure=Measure.QUALITY,
     cost_class=CostClass.INLINE,
     compares_siblings=True,
+    worker_task="texts",
 )
 
 

@@ -21,7 +21,7 @@ RETRY_AFTER_S = 1.0
 class Slot:
     """A place to run, held for a caller and given back at the end, once.
 
-    `queued_s` is how long its work waited once more, for being slow.
+    `queued_s` is how long its work waited once more: for being slow, or for a worker.
     """
 
     def __init__(self, lane: "Lane", caller: Caller) -> None:
@@ -56,6 +56,12 @@ def make_room() -> None:
         slot.make_room()
 
 
+def note_queued(seconds: float) -> None:
+    """Count a part of the present task's time on its slot, if any, as waiting."""
+    if (slot := _held.get()) is not None:
+        slot.queued_s += seconds
+
+
 class SlowLine:
     """The line of work that turned out to be slow, from all lanes: `slots` at once, fair between calls."""
 
@@ -70,8 +76,7 @@ class SlowLine:
         asked = time.perf_counter()
         caller = Caller() if slot is None else slot.caller
         await self._queue.acquire(caller)
-        if slot is not None:
-            slot.queued_s += time.perf_counter() - asked
+        note_queued(time.perf_counter() - asked)
         try:
             yield
         finally:

@@ -75,6 +75,10 @@ class Turnstile:
     def became_long(self) -> None:
         self._short -= 1
 
+    def others_about(self) -> bool:
+        """Say whether short calls are being answered beside the one that asks."""
+        return self._short > 1
+
     def slice_s(self) -> float:
         """Return how long a slice may be now."""
         return SHORT_SLICE_S if self.short_about() else SLICE_S
@@ -105,6 +109,10 @@ class Pace:
         self._slice_ends = 0.0
         self._stretch_ends = 0.0
         self._cpu_limit_s = 0.0
+
+    def crowded(self) -> bool:
+        """Say whether the loop has more to do than a small step of this call."""
+        return self._long or self._turnstile.others_about()
 
     def due(self) -> bool:
         """Say whether the slice is used up."""

@@ -28,6 +28,7 @@ from reward_server.scoring.flights import Flight, Flights, Landed, Plan
 from reward_server.scoring.lanes import Lane
 from reward_server.scoring.pace import Pace
 from reward_server.scoring.siblings import compare_siblings
+from reward_server.scoring.spread import Spread
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,6 +87,7 @@ class Scorer:
         cache: ScoreCache,
         flights: Flights,
         on_defect: Callable[[str, Exception], None],
+        spread: Spread | None = None,
         observer: Observer = UNOBSERVED,
     ) -> None:
         self._registry = registry
@@ -94,8 +96,11 @@ class Scorer:
         self._cache = cache
         self._flights = flights
         self._on_defect = on_defect
+        self._spread = spread
         self._observer = observer
-        self._classes = {entry.info.name: entry.info.cost_class for entry in registry.entries}
+        self._queues = {
+            entry.info.name: entry.info.cost_class for entry in registry.entries if entry.may_queue
+        }
         self._compared = frozenset(
             entry.info.name for entry in registry.entries if entry.info.compares_siblings
         )
@@ -134,7 +139,8 @@ class Scorer:
         reserved: Counter[CostClass] = Counter()
         wanted: Counter[CostClass] = Counter()
         for reward, count in Counter([sample.reward for sample in samples]).items():
-            wanted[self._classes.get(reward, CostClass.INLINE)] += count
+            if reward in self._queues:
+                wanted[self._queues[reward]] += count
         try:
             for cost_class, lane in self._lanes.items():
                 lane.reserve(wanted[cost_class])
@@ -210,16 +216,10 @@ class Scorer:
 
     def _ask(self, sample: Sample, answer: str, entry: Entry, call: Call) -> Score | Failure | Plan:
         with boundary(entry.info.name, self._on_defect) as caught:
-            grade = entry.reward.grade(sample, answer)
+            grade = self._grade_or_queue(sample, answer, entry, call)
             if isinstance(grade, Grade):
                 return from_grade(grade, entry.info.measure, self._scoring)
-            lane = self._lanes.get(entry.info.cost_class)
-            if lane is None:
-                if asyncio.iscoroutine(grade):
-                    grade.close()
-                raise InvalidGradeError(
-                    f"the reward is {entry.info.cost_class.value}, and returned an awaitable: a defect in it"
-                )
+            lane = self._lanes[entry.info.cost_class]
 
             async def judge(work: Awaitable[Grade]) -> Score | Failure:
                 with boundary(entry.info.name, self._on_defect) as caught:
@@ -228,6 +228,21 @@ class Scorer:
 
             return Plan(work=grade, judge=judge, lane=lane, caller=call.pace.caller, arrived=call.arrived)
         return caught.failure
+
+    def _grade_or_queue(
+        self, sample: Sample, answer: str, entry: Entry, call: Call
+    ) -> Grade | Awaitable[Grade]:
+        """Ask the reward; one that decides inline is spread over workers when the loop has more to do."""
+        if self._spread is not None and call.pace.crowded():
+            elsewhere = self._spread.offer(entry.reward, sample, answer)
+            if elsewhere is not None:
+                return elsewhere
+        grade = entry.reward.grade(sample, answer)
+        if entry.info.cost_class is CostClass.INLINE and not isinstance(grade, Grade):
+            if asyncio.iscoroutine(grade):
+                grade.close()
+            raise InvalidGradeError("the reward is INLINE, and returned an awaitable: a defect in it")
+        return grade
 
     def _arrive(self, entry: Entry, key: Key | None, landed: Landed) -> None:
         self._observer.work_ended(entry.info.name, entry.info.cost_class, landed.queue_ms, landed.grade_ms)

@@ -5,7 +5,9 @@
     zygote_main  its entry: imports everything once, then forks
     child        a fork: limits, then one task after another
     process      a worker, seen from the parent: asked, watched, killed
+    channel      the parent's end of the way to it
     frames       the protocol of pool and worker: a length, then JSON
+    grading      a reward's samples in a worker: to JSON, and grades back
     errors       what a caller of the pool can meet
 
 A computer-algebra system cannot be interrupted from a thread or by an alarm, so

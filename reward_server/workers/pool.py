@@ -18,15 +18,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from reward_server.errors import GraderLostError
-from reward_server.workers import frames
 from reward_server.workers.errors import Limit, WorkerBudgetError, WorkerTaskError
-from reward_server.workers.process import ChildProcess
+from reward_server.workers.process import ChildProcess, Work
 from reward_server.workers.zygote import Zygote
 
 SPARES = 1
 # An honest question of algebra takes a few milliseconds, nine of ten less than this; what takes more is slow.
 QUICK_CPU_SECONDS = 0.025
-WALL_FACTOR = 10.0
 
 
 class Ended(Enum):
@@ -120,10 +118,25 @@ class WorkerPool:
                 raise GraderLostError("the worker pool is closed") from None
             raise
 
-    async def run(self, task: str, payload: object, *, cpu_seconds: float) -> Any:
+    @property
+    def is_ready(self) -> bool:
+        """Whether the workers are warm, so that `run` need not wait for them."""
+        started = self._starting
+        if started is None or not started.done() or started.cancelled():
+            return False
+        return started.exception() is None and not self._closed
+
+    def performs(self, task: str) -> bool:
+        """Say whether there is a task of that name."""
+        return task in self._tasks
+
+    async def run(
+        self, task: str, payload: object, *, cpu_seconds: float, quick_cpu_seconds: float = QUICK_CPU_SECONDS
+    ) -> Any:
         """Return the result of a task. Cancelling the call kills its worker.
 
-        A worker that dies under a task is replaced and the task tried once more.
+        A worker that dies under a task is replaced and the task tried once more. One that has used
+        `quick_cpu_seconds` is slow: it starts anew where it holds up nobody.
 
         Raises:
             KeyError: no such task.
@@ -134,14 +147,14 @@ class WorkerPool:
         """
         if task not in self._tasks:
             raise KeyError(f"no task {task!r}; known: {sorted(self._tasks)}")
-        frames.encode({"task": task, "payload": payload})
+        work = Work.of(task, payload, cpu_seconds=cpu_seconds)
         await self.ready()
         try:
             async with self._turns:
-                return await self._twice(lambda: self._run_quick(task, payload, cpu_seconds))
+                return await self._twice(lambda: self._run_quick(work, quick_cpu_seconds))
         except _SlowError:
             async with self._slow_turn():
-                return await self._twice(lambda: self._run_slow(task, payload, cpu_seconds))
+                return await self._twice(lambda: self._run_slow(work))
 
     async def close(self) -> None:
         """Kill every worker; calls in progress and waiting ones raise `GraderLostError`."""
@@ -166,25 +179,20 @@ class WorkerPool:
                 raise
             return await attempt()
 
-    async def _run_quick(self, task: str, payload: object, cpu_seconds: float) -> Any:
+    async def _run_quick(self, work: Work, quick_cpu_seconds: float) -> Any:
         """Run a task to its end, or until it proves to be slow."""
         child = await self._take()
         healthy, ended = False, Ended.CANCELLED
         self._busy += 1
         try:
-            result = await child.perform(
-                task,
-                payload,
-                cpu_seconds=min(cpu_seconds, QUICK_CPU_SECONDS),
-                wall_seconds=WALL_FACTOR * cpu_seconds,
-            )
+            result = await child.perform(work, cpu_seconds=min(work.cpu_seconds, quick_cpu_seconds))
             healthy, ended = not child.wants_to_retire, Ended.RETIRED
         except WorkerTaskError:
             healthy, ended = not child.wants_to_retire, Ended.RETIRED
             raise
         except WorkerBudgetError as error:
             ended = Ended(error.limit.value)
-            if error.limit is Limit.CPU and cpu_seconds > QUICK_CPU_SECONDS:
+            if error.limit is Limit.CPU and work.cpu_seconds > quick_cpu_seconds:
                 ended = Ended.SLOW
                 raise _SlowError from error
             raise
@@ -201,15 +209,13 @@ class WorkerPool:
                 self._in_background(self._replace(child))
         return result
 
-    async def _run_slow(self, task: str, payload: object, cpu_seconds: float) -> Any:
+    async def _run_slow(self, work: Work) -> Any:
         """Run a task in a worker of its own."""
         child = await self._borrow()
         ended = Ended.RETIRED
         self._busy += 1
         try:
-            return await child.perform(
-                task, payload, cpu_seconds=cpu_seconds, wall_seconds=WALL_FACTOR * cpu_seconds
-            )
+            return await child.perform(work, cpu_seconds=work.cpu_seconds)
         except WorkerBudgetError as error:
             ended = Ended(error.limit.value)
             raise

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reward_server.errors import GraderLostError
+from reward_server.workers.channel import Channel
 from reward_server.workers.process import ChildProcess
 from reward_server.workers.zygote_main import MAX_MESSAGE_BYTES
 
@@ -88,7 +89,7 @@ class Zygote:
         if "pid" not in reply:
             ours.close()
             raise GraderLostError(f"no worker: {reply.get('broken')}")
-        child = ChildProcess(reply["pid"], *await asyncio.open_unix_connection(sock=ours))
+        child = ChildProcess(reply["pid"], await Channel.open(ours, f"worker {reply['pid']}"))
         try:
             async with asyncio.timeout(START_SECONDS):
                 await child.ready()

@@ -13,7 +13,7 @@ from reward_server.config import QueueConfig
 from reward_server.errors import GraderLostError
 from reward_server.scores import ScoringConfig
 from reward_server.serving.service import SERVICE
-from reward_server.workers.pool import Usage
+from reward_server.workers.pool import WorkerPool
 from tests.fake_rewards import Held, Inline
 from tests.served import WAIT_S, Served, sample, served, words
 
@@ -135,15 +135,12 @@ async def test_health_is_served_and_says_not_serving_while_draining() -> None:
         assert words(await call) == ["CORRECT"]
 
 
-class Warming:
+class Warming(WorkerPool):
     """Workers that are warm, or turn out to be none, when the test says so."""
 
     def __init__(self) -> None:
+        super().__init__({})
         self.warm: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    @property
-    def usage(self) -> Usage:
-        return Usage(alive=0, busy=0, restarts={})
 
     async def ready(self) -> None:
         await self.warm

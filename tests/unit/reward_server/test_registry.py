@@ -19,6 +19,7 @@ from reward_server.registry import (
     with_extras,
 )
 from reward_server.scores import ScoringConfig
+from reward_server.workers import WorkerPool
 from tests.fake_rewards import Inline
 
 
@@ -27,7 +28,7 @@ def extra(name: str, value: str) -> EntryPoint:
 
 
 def resources() -> Resources:
-    return Resources(workers=None, sandbox=None)  # type: ignore[arg-type]
+    return Resources(workers=WorkerPool(WORKER_TASKS), sandbox=None)  # type: ignore[arg-type]
 
 
 def test_the_table_has_the_rewards_of_the_contract() -> None:
@@ -168,9 +169,10 @@ def test_the_hash_follows_the_sources_that_can_change_a_score(
 def test_assembling_the_rewards_imports_nothing_heavy() -> None:
     program = (
         "import sys\n"
-        "from reward_server.registry import BUILT_IN, Resources, build\n"
+        "from reward_server.registry import BUILT_IN, WORKER_TASKS, Resources, build\n"
         "from reward_server.scores import ScoringConfig\n"
-        "build(BUILT_IN, Resources(workers=None, sandbox=None), ScoringConfig())\n"
+        "from reward_server.workers import WorkerPool\n"
+        "build(BUILT_IN, Resources(workers=WorkerPool(WORKER_TASKS), sandbox=None), ScoringConfig())\n"
         "print(sorted({'sympy', 'numpy', 'scipy', 'jax'} & set(sys.modules)))\n"
     )
 

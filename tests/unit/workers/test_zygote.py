@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from reward_server.errors import GraderLostError
+from reward_server.workers.process import Work
 from reward_server.workers.zygote import Zygote
 
 
@@ -30,11 +31,12 @@ async def test_who_leaves_in_the_middle_of_a_fork_leaves_no_error_that_nobody_re
 async def test_a_module_warms_up_once_and_each_quick_worker_rehearses_before_its_first_task() -> None:
     module = "tests.unit.workers.rehearsing_tasks"
     zygote = await Zygote.start({"told": f"{module}:told", "told_again": f"{module}:told"})
+    work = Work.of("told", None, cpu_seconds=1.0)
     told: list[Any] = []
     for low_priority in (False, False, True):
         worker = await zygote.fork(low_priority=low_priority)
-        told.append(await worker.perform("told", None, cpu_seconds=1.0, wall_seconds=10.0))
-        told.append(await worker.perform("told", None, cpu_seconds=1.0, wall_seconds=10.0))
+        told.append(await worker.perform(work, cpu_seconds=1.0))
+        told.append(await worker.perform(work, cpu_seconds=1.0))
         await zygote.end(worker)
     await zygote.close()
 

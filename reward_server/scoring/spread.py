@@ -1,0 +1,159 @@
+"""Inline work that is too much for the event loop, spread over the workers.
+
+A reward that takes about a millisecond grades on the spot while the loop has nothing else to
+do. In a long call, or beside others, its samples go to the workers instead: several in one
+message, for a journey costs as much as a short text. Nothing depends on it but time: what a
+worker cannot grade is graded on the spot after all.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from reward_server.api import Grade, Reward, Sample
+from reward_server.errors import GraderLostError, GradingError
+from reward_server.scoring.lanes import note_queued
+from reward_server.workers.frames import FrameError
+from reward_server.workers.grading import Packed, pack, unpack
+from reward_server.workers.pool import WorkerPool
+
+# Together some milliseconds of work, after which algebra that waits for a worker has its turn.
+CHUNK_SAMPLES = 32
+CHUNK_ANSWER_CHARS = 24_000
+# A character is twelve bytes of JSON at most: what is larger might not fit into a message.
+CHUNK_CHARS = 80_000
+# Many times what a chunk takes: whoever needs it is at fault.
+CPU_SECONDS = 0.25
+
+
+def places(workers: int) -> int:
+    """Return how many messages are with the workers at once, and so how many places their pool needs.
+
+    One more than there are workers: it is worked on while the event loop brings another its next one.
+    """
+    return workers + 1
+
+
+def samples_in_flight(workers: int) -> int:
+    """Return how many samples leave the queue at once: those with the workers, and those that are next."""
+    return 2 * CHUNK_SAMPLES * places(workers)
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class _Piece:
+    """A sample on its way. `found` is what came back, None where the worker could not grade it."""
+
+    task: str
+    packed: Packed
+    answer_chars: int
+    found: "asyncio.Future[Sequence[Any] | None]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+class Spread:
+    """Grades samples in workers; an async context manager that leaves nothing behind."""
+
+    def __init__(self, pool: WorkerPool, workers: int) -> None:
+        self._workers = pool
+        self._free = places(workers)
+        self._waiting: deque[_Piece] = deque()
+        self._running: set[asyncio.Task[list[Sequence[Any] | GradingError | None]]] = set()
+        self._will_send = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def offer(self, reward: Reward, sample: Sample, answer: str) -> Coroutine[None, None, Grade] | None:
+        """Return what grades as `reward.grade` does, in a worker; None where none can do it now.
+
+        Raises (from what is returned):
+            GraderTimeoutError: the worker ran out of its budget.
+        """
+        task = reward.info.worker_task
+        if not task or not self._workers.is_ready:
+            return None
+        packed = pack(sample, answer)
+        if packed.chars > CHUNK_CHARS:
+            return None
+        return self._grade(reward, sample, answer, _Piece(task=task, packed=packed, answer_chars=len(answer)))
+
+    async def _grade(self, reward: Reward, sample: Sample, answer: str, piece: _Piece) -> Grade:
+        asked = time.perf_counter()
+        self._waiting.append(piece)
+        if not self._will_send:
+            self._will_send = True  # in the next turn: what takes off in this one travels together
+            asyncio.get_running_loop().call_soon(self._send)
+        graded = unpack(await piece.found)
+        if graded is not None:
+            note_queued(time.perf_counter() - asked - graded.seconds)
+            return graded.grade
+        again = reward.grade(sample, answer)
+        return again if isinstance(again, Grade) else await again
+
+    def _send(self) -> None:
+        self._will_send = False
+        while self._free and (chunk := self._next_chunk()):
+            self._free -= 1
+            task = asyncio.create_task(self._run(chunk))
+            self._running.add(task)
+            task.add_done_callback(lambda ended, chunk=chunk: self._settle(ended, chunk))
+
+    def _next_chunk(self) -> list[_Piece]:
+        """Take out what comes next and fits into one message; empty when nothing waits."""
+        chunk: list[_Piece] = []
+        chars = answer_chars = 0
+        while self._waiting and len(chunk) < CHUNK_SAMPLES:
+            piece = self._waiting[0]
+            if piece.found.done():  # given up
+                self._waiting.popleft()
+                continue
+            chars += piece.packed.chars
+            answer_chars += piece.answer_chars
+            full = chars > CHUNK_CHARS or answer_chars > CHUNK_ANSWER_CHARS
+            if chunk and (full or piece.task != chunk[0].task):
+                break
+            chunk.append(self._waiting.popleft())
+        return chunk
+
+    async def _run(self, chunk: Sequence[_Piece]) -> list[Sequence[Any] | GradingError | None]:
+        try:
+            return await self._workers.run(
+                chunk[0].task,
+                [piece.packed.content for piece in chunk],
+                cpu_seconds=CPU_SECONDS,
+                quick_cpu_seconds=CPU_SECONDS,
+            )
+        except (GraderLostError, FrameError):
+            return [None] * len(chunk)
+        except GradingError as error:
+            if len(chunk) == 1:
+                return [error]
+            # One of them is at fault, and the others must not pay for it.
+            return [found for piece in chunk for found in await self._run([piece])]
+
+    def _settle(self, run: "asyncio.Task[list[Sequence[Any] | GradingError | None]]", chunk: Sequence[_Piece]) -> None:
+        """Send the next message, and tell the samples of this one what came of it."""
+        self._running.discard(run)
+        self._free += 1
+        self._send()
+        error = asyncio.CancelledError() if run.cancelled() else run.exception()
+        results = [error] * len(chunk) if error is not None else run.result()
+        for piece, found in zip(chunk, results, strict=True):
+            if piece.found.done():
+                continue
+            if isinstance(found, BaseException):
+                piece.found.set_exception(found)
+            else:
+                piece.found.set_result(found)
