@@ -52,11 +52,11 @@ class Turnstile:
         finally:
             pace.pause()
 
-    async def enter(self, caller: Caller) -> None:
+    async def enter(self, caller: Caller, *, pause: bool) -> None:
         """Return in the turn of a long call, to be ended with `leave`."""
         await self._turn.acquire(caller)
         try:
-            await self.breathe()
+            await self.breathe(pause=pause)
         except asyncio.CancelledError:
             self._turn.release(caller)
             raise
@@ -75,10 +75,6 @@ class Turnstile:
     def became_long(self) -> None:
         self._short -= 1
 
-    def others_about(self) -> bool:
-        """Say whether short calls are being answered beside the one that asks."""
-        return self._short > 1
-
     def slice_s(self) -> float:
         """Return how long a slice may be now."""
         return SHORT_SLICE_S if self.short_about() else SLICE_S
@@ -87,10 +83,13 @@ class Turnstile:
         """Say whether short calls are being answered, or were just now."""
         return self._short > 0 or time.perf_counter() - self._short_seen <= SHORT_CALLS_STAY_S
 
-    async def breathe(self) -> None:
-        """Let short calls, and what else the loop has to do, go on between two slices."""
+    async def breathe(self, *, pause: bool = True) -> None:
+        """Let short calls, and what else the loop has to do, go on between two slices.
+
+        Without `pause` no time is given to short calls that are not in sight.
+        """
         began = time.perf_counter()
-        if self.short_about():
+        if pause and self.short_about():
             await asyncio.sleep(BREATH_S)
         for _ in range(BREATH_TURNS):
             await asyncio.sleep(0)
@@ -110,9 +109,10 @@ class Pace:
         self._stretch_ends = 0.0
         self._cpu_limit_s = 0.0
 
-    def crowded(self) -> bool:
-        """Say whether the loop has more to do than a small step of this call."""
-        return self._long or self._turnstile.others_about()
+    @property
+    def is_short(self) -> bool:
+        """Whether the call has used less than a slice of CPU time so far."""
+        return not self._long
 
     def due(self) -> bool:
         """Say whether the slice is used up."""
@@ -124,7 +124,8 @@ class Pace:
             await self._turnstile.breathe()
             self._slice_ends = time.perf_counter() + self._turnstile.slice_s()
             return
-        if self._long:
+        was_long = self._long
+        if was_long:
             self.pause()
         elif (left_s := self._cpu_limit_s - time.thread_time()) > 0:
             # It was others that had the CPU: a call is not long for that.
@@ -134,7 +135,8 @@ class Pace:
             # No sign that short calls are about: batches alone must not wait for them.
             self._long, self._working = True, False
             self._turnstile.became_long()
-        await self._turnstile.enter(self.caller)
+        # One that needs little more than its first slice must not wait for calls that may never come.
+        await self._turnstile.enter(self.caller, pause=was_long)
         self._working = True
         now = time.perf_counter()
         self._slice_ends, self._stretch_ends = now + self._turnstile.slice_s(), now + STRETCH_S

@@ -216,10 +216,19 @@ class Scorer:
 
     def _ask(self, sample: Sample, answer: str, entry: Entry, call: Call) -> Score | Failure | Plan:
         with boundary(entry.info.name, self._on_defect) as caught:
-            grade = self._grade_or_queue(sample, answer, entry, call)
+            if self._spread is None:
+                grade = entry.reward.grade(sample, answer)
+            else:
+                grade = self._spread.grade(entry.reward, sample, answer, alone=call.pace.is_short)
             if isinstance(grade, Grade):
                 return from_grade(grade, entry.info.measure, self._scoring)
-            lane = self._lanes[entry.info.cost_class]
+            lane = self._lanes[entry.info.cost_class] if entry.may_queue else None
+            if lane is None:
+                if asyncio.iscoroutine(grade):
+                    grade.close()
+                raise InvalidGradeError(
+                    f"the reward is {entry.info.cost_class.value}, and returned an awaitable: a defect in it"
+                )
 
             async def judge(work: Awaitable[Grade]) -> Score | Failure:
                 with boundary(entry.info.name, self._on_defect) as caught:
@@ -228,21 +237,6 @@ class Scorer:
 
             return Plan(work=grade, judge=judge, lane=lane, caller=call.pace.caller, arrived=call.arrived)
         return caught.failure
-
-    def _grade_or_queue(
-        self, sample: Sample, answer: str, entry: Entry, call: Call
-    ) -> Grade | Awaitable[Grade]:
-        """Ask the reward; one that decides inline is spread over workers when the loop has more to do."""
-        if self._spread is not None and call.pace.crowded():
-            elsewhere = self._spread.offer(entry.reward, sample, answer)
-            if elsewhere is not None:
-                return elsewhere
-        grade = entry.reward.grade(sample, answer)
-        if entry.info.cost_class is CostClass.INLINE and not isinstance(grade, Grade):
-            if asyncio.iscoroutine(grade):
-                grade.close()
-            raise InvalidGradeError("the reward is INLINE, and returned an awaitable: a defect in it")
-        return grade
 
     def _arrive(self, entry: Entry, key: Key | None, landed: Landed) -> None:
         self._observer.work_ended(entry.info.name, entry.info.cost_class, landed.queue_ms, landed.grade_ms)

@@ -1,7 +1,7 @@
 """Inline work that is too much for the event loop, spread over the workers.
 
-A reward that takes about a millisecond grades on the spot while the loop has nothing else to
-do. In a long call, or beside others, its samples go to the workers instead: several in one
+A reward that takes about a millisecond grades on the spot where that is all there is to do. In
+a long call, or right after another such sample, it goes to the workers instead: several in one
 message, for a journey costs as much as a short text. Nothing depends on it but time: what a
 worker cannot grade is graded on the spot after all.
 """
@@ -9,7 +9,7 @@ worker cannot grade is graded on the spot after all.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +28,8 @@ CHUNK_ANSWER_CHARS = 24_000
 CHUNK_CHARS = 80_000
 # Many times what a chunk takes: whoever needs it is at fault.
 CPU_SECONDS = 0.25
+# Who sends one sample after the other needs longer for the next; work that waits needs less.
+RECENTLY_S = 0.0005
 
 
 def places(workers: int) -> int:
@@ -64,6 +66,7 @@ class Spread:
         self._waiting: deque[_Piece] = deque()
         self._running: set[asyncio.Task[list[Sequence[Any] | GradingError | None]]] = set()
         self._will_send = False
+        self._spot_ended = float("-inf")
 
     async def __aenter__(self) -> Self:
         return self
@@ -75,18 +78,24 @@ class Spread:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    def offer(self, reward: Reward, sample: Sample, answer: str) -> Coroutine[None, None, Grade] | None:
-        """Return what grades as `reward.grade` does, in a worker; None where none can do it now.
+    def grade(
+        self, reward: Reward, sample: Sample, answer: str, *, alone: bool
+    ) -> Grade | Awaitable[Grade]:
+        """Ask the reward on the spot, or have its task do it in a worker.
 
-        Raises (from what is returned):
-            GraderTimeoutError: the worker ran out of its budget.
+        `alone` says that the sample's call is a short one. Raises what the reward raises, also
+        (from the awaitable) GraderTimeoutError: the worker ran out of its budget.
         """
         task = reward.info.worker_task
-        if not task or not self._workers.is_ready:
-            return None
-        packed = pack(sample, answer)
-        if packed.chars > CHUNK_CHARS:
-            return None
+        if not task:
+            return reward.grade(sample, answer)
+        idle = alone and time.perf_counter() - self._spot_ended > RECENTLY_S
+        packed = None if idle or not self._workers.is_ready else pack(sample, answer)
+        if packed is None or packed.chars > CHUNK_CHARS:
+            try:
+                return reward.grade(sample, answer)
+            finally:
+                self._spot_ended = time.perf_counter()
         return self._grade(reward, sample, answer, _Piece(task=task, packed=packed, answer_chars=len(answer)))
 
     async def _grade(self, reward: Reward, sample: Sample, answer: str, piece: _Piece) -> Grade:
