@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.grader_service import INNOCENTS, wire_sample
 from bench.service_beside import cpu_seconds
 from reward_client.api import Sample, Score, TextReference
 from reward_client.client import RewardClient
@@ -31,7 +32,14 @@ from reward_server.rewards.xml_gate import Open, open_gate
 GROUP = 4
 SINGLES = 100
 _REWARDS = {"ideation": IdeationReward(), "summary": SummaryReward(), "writing": WritingReward()}
-_PLACES = ("by the river", "up the hill", "in the old town", "behind the mill", "near the coast", "at the fair")
+_PLACES = (
+    "by the river",
+    "up the hill",
+    "in the old town",
+    "behind the mill",
+    "near the coast",
+    "at the fair",
+)
 _PEOPLE = ("the miller", "a teacher", "the pilot", "her brother", "an old farmer", "the doctor", "a clerk")
 _DEEDS = (
     "had lost the key to the shed",
@@ -73,20 +81,21 @@ def samples_of(count: int, seed: int) -> list[Sample]:
     samples: list[Sample] = []
     for group in range(-(-count // GROUP)):
         reward = tuple(_REWARDS)[group % len(_REWARDS)]
+        prompt = f"Tell what {chance.choice(_PEOPLE)} did {chance.choice(_PLACES)}."
         reference = TextReference()
         if reward == "summary":
             reference = TextReference(reference=text(60, chance), source=text(600, chance))
-        for member in range(GROUP):
-            samples.append(
-                Sample(
-                    sample_id=f"{group}-{member}",
-                    reward=reward,
-                    prompt=f"Tell what {chance.choice(_PEOPLE)} did {chance.choice(_PLACES)}.",
-                    completion=f"<reasoning>Short.</reasoning><answer>{text(300, chance)}</answer>",
-                    reference=reference,
-                    group_id=f"{seed}-{group}",
-                )
+        samples += (
+            Sample(
+                sample_id=f"{group}-{member}",
+                reward=reward,
+                prompt=prompt,
+                completion=f"<reasoning>Short.</reasoning><answer>{text(300, chance)}</answer>",
+                reference=reference,
+                group_id=f"{seed}-{group}",
             )
+            for member in range(GROUP)
+        )
     return samples[:count]
 
 
@@ -154,10 +163,10 @@ def rows(found: Sequence[Measured]) -> Iterator[str]:
     for each in found:
         rate = statistics.median(each.rates)
         cpu = ", ".join(
-            f"{statistics.median(each.cpu_us[part]):,.0f}" if part in each.cpu_us else "–"
+            f"{statistics.median(each.cpu_us[part]):,.0f}" if part in each.cpu_us else "-"
             for part in ("server", "workers", "client")
         )
-        single = f"{statistics.median(each.single_ms):.2f}" if each.single_ms else "–"
+        single = f"{statistics.median(each.single_ms):.2f}" if each.single_ms else "-"
         yield f"| {each.name} | {rate:,.0f} | {rate / base:.2f} | {cpu} | {single} |"
 
 
@@ -174,14 +183,12 @@ def main() -> None:
         served: list[tuple[Measured, RewardClient, int]] = []
         for workers in sorted({1, arguments.cores}):
             server = stack.enter_context(
-                LocalServer(
-                    directory / f"{workers}.log", arguments=("--queues.workers", str(workers))
-                )
+                LocalServer(directory / f"{workers}.log", arguments=("--queues.workers", str(workers)))
             )
             client = stack.enter_context(RewardClient(server.address))
             found.append(Measured(name=f"service, {workers} worker{'s' * (workers > 1)}"))
             served.append((found[-1], client, server.pid))
-            client.wait_ready(60.0)  # with warm workers
+            client.score([wire_sample(0, *INNOCENTS["needs algebra"], "start")])  # the workers are warm
             through(client, samples_of(256, seed=0))
         for number in range(1, arguments.rounds + 1):
             measure_in_process(found[0], samples_of(arguments.samples, seed=100 * number))

@@ -14,6 +14,7 @@ from reward_server.scoring.spread import places, samples_in_flight
 from reward_server.workers.pool import WorkerPool
 from sandbox.opening import open_sandbox
 
+
 @asynccontextmanager
 async def open_resources(config: ServerConfig, tasks: Mapping[str, str]) -> AsyncGenerator[Resources]:
     """Start workers and sandbox, examine the sandbox again and again, and close both in the end.

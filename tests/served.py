@@ -11,13 +11,13 @@ from reward.v1 import reward_pb2 as pb
 
 from reward_server.api import Reward
 from reward_server.config import ServerConfig
-from reward_server.workers.pool import WorkerPool
 from reward_server.registry import Registry
 from reward_server.scores import ScoringConfig
 from reward_server.server import running
 from reward_server.serving.listening import listen
 from reward_server.serving.service import SERVICE
 from reward_server.serving.stopping import Stop
+from reward_server.workers.pool import WorkerPool
 from tests.fake_rewards import completion
 
 WAIT_S = 30.0

@@ -78,9 +78,7 @@ class Spread:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    def grade(
-        self, reward: Reward, sample: Sample, answer: str, *, alone: bool
-    ) -> Grade | Awaitable[Grade]:
+    def grade(self, reward: Reward, sample: Sample, answer: str, *, alone: bool) -> Grade | Awaitable[Grade]:
         """Ask the reward on the spot, or have its task do it in a worker.
 
         `alone` says that the sample's call is a short one. Raises what the reward raises, also
@@ -152,7 +150,9 @@ class Spread:
             # One of them is at fault, and the others must not pay for it.
             return [found for piece in chunk for found in await self._run([piece])]
 
-    def _settle(self, run: "asyncio.Task[list[Sequence[Any] | GradingError | None]]", chunk: Sequence[_Piece]) -> None:
+    def _settle(
+        self, run: "asyncio.Task[list[Sequence[Any] | GradingError | None]]", chunk: Sequence[_Piece]
+    ) -> None:
         """Send the next message, and tell the samples of this one what came of it."""
         self._running.discard(run)
         self._free += 1

@@ -70,7 +70,7 @@ class Channel(asyncio.Protocol):
     def _whole_frame(self) -> dict[str, Any] | None:
         if len(self._received) < frames.HEADER.size:
             return None
-        end = frames.HEADER.size + frames.body_length(self._received[: frames.HEADER.size])
+        end = frames.HEADER.size + frames.body_length(bytes(self._received[: frames.HEADER.size]))
         if len(self._received) < end:
             return None
         body = bytes(self._received[frames.HEADER.size : end])

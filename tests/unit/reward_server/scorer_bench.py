@@ -14,20 +14,23 @@ from reward_server.scoring.flights import Flights
 from reward_server.scoring.lanes import Lane
 from reward_server.scoring.pace import Turnstile
 from reward_server.scoring.scorer import Scorer
+from reward_server.scoring.spread import Spread, samples_in_flight
 from tests.fake_rewards import completion
 
 
 class Bench:
     """A scorer with everything around it that a test looks at."""
 
-    def __init__(self, rewards: list[Reward], flights: Flights, bound: int) -> None:
+    def __init__(
+        self, rewards: list[Reward], flights: Flights, bound: int, spread: Spread | None = None
+    ) -> None:
         self.defects: list[tuple[str, Exception]] = []
         self.flights = flights
         self.turnstile = Turnstile()
         self.cache = ScoreCache(100)
-        self.lanes = {
-            kind: Lane(kind.value, slots=1, bound=bound) for kind in (CostClass.WORKER, CostClass.SANDBOX)
-        }
+        self.lanes = {kind: Lane(kind.value, slots=1, bound=bound) for kind in CostClass}
+        if spread is not None:
+            self.lanes[CostClass.INLINE] = Lane("inline", slots=samples_in_flight(1), bound=bound)
         self.scorer = Scorer(
             Registry(rewards, ScoringConfig()),
             scoring=ScoringConfig(),
@@ -35,6 +38,7 @@ class Bench:
             cache=self.cache,
             flights=flights,
             on_defect=lambda reward, error: self.defects.append((reward, error)),
+            spread=spread,
         )
 
     async def score(
@@ -48,9 +52,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(*rewards: Reward, bound: int = 100) -> AsyncGenerator[Bench]:
+async def bench(*rewards: Reward, bound: int = 100, spread: Spread | None = None) -> AsyncGenerator[Bench]:
     async with Flights() as flights:
-        made = Bench(list(rewards), flights, bound)
+        made = Bench(list(rewards), flights, bound, spread)
         yield made
         # One turn of the loop, for the callbacks of cancelled work.
         await asyncio.sleep(0.01)

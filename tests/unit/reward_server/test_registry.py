@@ -1,5 +1,6 @@
 """Names to rewards: the table, extras, versions that follow the code."""
 
+import dataclasses
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reward_server import provenance
+from reward_server.api import CostClass
 from reward_server.errors import ConfigurationError, UnknownRewardError
 from reward_server.registry import (
     BUILT_IN,
@@ -55,6 +57,26 @@ def test_an_unknown_name_lists_what_is_known() -> None:
 def test_two_rewards_cannot_share_a_name() -> None:
     with pytest.raises(ConfigurationError, match="two rewards are called 'a'"):
         Registry([Inline(name="a"), Inline(name="a")], ScoringConfig())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"worker_task": "nowhere"}, "worker_task='nowhere', and there is no such task: add an entry point"),
+        (
+            {"worker_task": "texts", "cost_class": CostClass.WORKER},
+            "worker_task='texts' and is WORKER: only an INLINE one",
+        ),
+    ],
+)
+def test_a_worker_task_must_exist_and_belong_to_an_inline_reward(
+    changes: dict[str, object], message: str
+) -> None:
+    reward = Inline(name="a")
+    reward.info = dataclasses.replace(reward.info, **changes)  # type: ignore[arg-type]
+
+    with pytest.raises(ConfigurationError, match=message):
+        build({"a": lambda _: reward}, resources(), ScoringConfig())
 
 
 def test_a_reward_must_bear_the_name_it_is_listed_under() -> None:
