@@ -7,14 +7,18 @@ one length, answered with {"rewards"}. A label is JSON: the reward's name and it
 """
 
 import json
+from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from reward_server.api import BooleanReference, ChoiceReference, Grade, MathReference, Reward, Sample
+from reward_server.api import Grade, Reward, Sample
 from reward_server.rewards.boolean import BooleanReward
 from reward_server.rewards.choice import ChoiceReward
+from reward_server.rewards.ideation import IdeationReward
 from reward_server.rewards.math import MathReward
+from reward_server.rewards.summary import SummaryReward
+from reward_server.rewards.writing import WritingReward
 from reward_server.rewards.xml_gate import Open, open_gate
 from reward_server.scores import ScoringConfig, from_grade
 from reward_server.workers import WorkerPool
@@ -23,9 +27,11 @@ from reward_server.workers import WorkerPool
 REWARDS: dict[str, Reward] = {
     "boolean": BooleanReward(),
     "choice": ChoiceReward(),
+    "ideation": IdeationReward(),
     "math": MathReward(WorkerPool({})),
+    "summary": SummaryReward(),
+    "writing": WritingReward(),
 }
-REFERENCES = {"boolean": BooleanReference, "choice": ChoiceReference, "math": MathReference}
 
 
 def grade(prompts: list[str], completions: list[str], labels: list[str]) -> list[float]:
@@ -41,8 +47,10 @@ def _grade(prompt: str, completion: str, label: dict[str, object]) -> float:
     gate = open_gate(completion)
     if not isinstance(gate, Open):
         return 0.0
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in label.items()}
-    reference = REFERENCES[name](**fields)
+    fields: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in label.items()
+    }
+    reference = REWARDS[name].info.reference(**fields)
     sample = Sample(sample_id="", reward=name, prompt=prompt, completion=completion, reference=reference)
     graded = REWARDS[name].grade(sample, gate.answer)
     assert isinstance(graded, Grade), "the bench sends nothing that needs a worker"

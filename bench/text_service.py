@@ -1,10 +1,11 @@
-"""Texts through the service beside the same graders in process: how many cores one server uses.
+"""Texts through the service beside the same graders in process and behind HTTP: how many cores are used.
 
     python -m bench.text_service [--samples 2048] [--rounds 3] [--cores N]
 
 Stories, lists of ideas and summaries of about 300 words, every one different, in groups of four
-that share their prompt. In process is one thread, as in a reward function of TRL or verl. The
-service is one server with one worker process, then with one for each core of this machine.
+that share their prompt. In process is one thread, as in a reward function of TRL or verl; HTTP
+and JSON is the server of `service_beside`. Assay has one worker process, then one for each core.
+All take turns.
 """
 
 import argparse
@@ -13,25 +14,25 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
+import httpx
+
 from bench.grader_service import INNOCENTS, wire_sample
-from bench.service_beside import cpu_seconds
+from bench.service_beside import IN_FLIGHT, cpu_seconds, http_server, in_batches, in_process, over_http
 from reward_client.api import Sample, Score, TextReference
 from reward_client.client import RewardClient
 from reward_client.local import LocalServer
-from reward_server import api, registry
-from reward_server.rewards.ideation import IdeationReward
-from reward_server.rewards.summary import SummaryReward
-from reward_server.rewards.writing import WritingReward
-from reward_server.rewards.xml_gate import Open, open_gate
 
+REWARDS = ("ideation", "summary", "writing")
 GROUP = 4
 SINGLES = 100
-_REWARDS = {"ideation": IdeationReward(), "summary": SummaryReward(), "writing": WritingReward()}
+PARTS = ("caller", "server", "workers")
 _PLACES = (
     "by the river",
     "up the hill",
@@ -55,12 +56,22 @@ _DEEDS = (
 
 @dataclass(kw_only=True)
 class Measured:
-    """One way to grade, over the rounds: completions a second, and microseconds of CPU for each."""
+    """One way to grade; over the rounds completions a second, and microseconds of CPU for each.
+
+    `server` is the process that grades, None where that is this one.
+    """
 
     name: str
+    grade: Callable[[Sequence[Sample]], object]
+    server: int | None = None
     rates: list[float] = field(default_factory=list)
     cpu_us: dict[str, list[float]] = field(default_factory=dict)
     single_ms: list[float] = field(default_factory=list)
+
+    def parts(self) -> dict[str, set[int]]:
+        """Return the processes of each part."""
+        server = set() if self.server is None else {self.server}
+        return dict(zip(PARTS, ({os.getpid()}, server, set().union(*map(children_of, server))), strict=True))
 
 
 def text(words: int, chance: random.Random) -> str:
@@ -75,12 +86,12 @@ def text(words: int, chance: random.Random) -> str:
     return " ".join(sentences)
 
 
-def samples_of(count: int, seed: int) -> list[Sample]:
+def samples_of(number: int, seed: int) -> list[Sample]:
     """Return groups of all three rewards, in turn."""
     chance = random.Random(seed)
     samples: list[Sample] = []
-    for group in range(-(-count // GROUP)):
-        reward = tuple(_REWARDS)[group % len(_REWARDS)]
+    for group in range(-(-number // GROUP)):
+        reward = REWARDS[group % len(REWARDS)]
         prompt = f"Tell what {chance.choice(_PEOPLE)} did {chance.choice(_PLACES)}."
         reference = TextReference()
         if reward == "summary":
@@ -96,28 +107,7 @@ def samples_of(count: int, seed: int) -> list[Sample]:
             )
             for member in range(GROUP)
         )
-    return samples[:count]
-
-
-def in_process(samples: Sequence[Sample]) -> None:
-    for sample in samples:
-        gate = open_gate(sample.completion)
-        assert isinstance(gate, Open)
-        given = sample.reference
-        assert isinstance(given, TextReference)
-        asked = api.Sample(
-            sample_id=sample.sample_id,
-            reward=sample.reward,
-            prompt=sample.prompt,
-            completion=sample.completion,
-            reference=api.TextReference(reference=given.reference, source=given.source),
-        )
-        _REWARDS[sample.reward].grade(asked, gate.answer)
-
-
-def through(client: RewardClient, samples: Sequence[Sample]) -> None:
-    failed = [each for each in client.score(samples) if not isinstance(each.result, Score)]
-    assert not failed, f"{len(failed)} have no score, the first: {failed[0]}"
+    return samples[:number]
 
 
 def children_of(pid: int) -> set[int]:
@@ -129,44 +119,30 @@ def children_of(pid: int) -> set[int]:
     return below
 
 
-def measure_service(measured: Measured, client: RewardClient, pid: int, samples: Sequence[Sample]) -> None:
-    parts = {"server": {pid}, "workers": children_of(pid), "client": {os.getpid()}}
-    before = {name: cpu_seconds(pids) for name, pids in parts.items()}
+def measure(measured: Measured, samples: Sequence[Sample], singles: Sequence[Sample]) -> None:
+    """Grade the samples at once, and then a few one by one."""
+    before = {name: cpu_seconds(pids) for name, pids in measured.parts().items()}
     started = time.perf_counter()
-    through(client, samples)
+    measured.grade(samples)
     measured.rates.append(len(samples) / (time.perf_counter() - started))
-    for name, pids in parts.items():
+    for name, pids in measured.parts().items():
         spent_us = (cpu_seconds(pids) - before[name]) / len(samples) * 1e6
         measured.cpu_us.setdefault(name, []).append(spent_us)
-
-
-def measure_singles(measured: Measured, client: RewardClient, samples: Sequence[Sample]) -> None:
-    for sample in samples:
+    for sample in singles:
         started = time.perf_counter()
-        through(client, [sample])
+        measured.grade([sample])
         measured.single_ms.append((time.perf_counter() - started) * 1e3)
-
-
-def measure_in_process(measured: Measured, samples: Sequence[Sample]) -> None:
-    cpu, started = time.process_time(), time.perf_counter()
-    in_process(samples)
-    measured.rates.append(len(samples) / (time.perf_counter() - started))
-    spent_us = (time.process_time() - cpu) / len(samples) * 1e6
-    measured.cpu_us.setdefault("client", []).append(spent_us)
 
 
 def rows(found: Sequence[Measured]) -> Iterator[str]:
     """Return the Markdown table of bench/README.md."""
-    yield "| | completions/s | of in process | CPU µs each: server, workers, client | one a call, p50 ms |"
-    yield "|---|---|---|---|---|"
+    yield "| | completions/s | of in process | CPU, us each: caller | server | workers | one a call, p50 |"
+    yield "|---|--:|--:|--:|--:|--:|--:|"
     base = statistics.median(found[0].rates)
     for each in found:
         rate = statistics.median(each.rates)
-        cpu = ", ".join(
-            f"{statistics.median(each.cpu_us[part]):,.0f}" if part in each.cpu_us else "-"
-            for part in ("server", "workers", "client")
-        )
-        single = f"{statistics.median(each.single_ms):.2f}" if each.single_ms else "-"
+        cpu = " | ".join(f"{statistics.median(each.cpu_us[part]):,.0f}" for part in PARTS)
+        single = f"{statistics.median(each.single_ms):.2f} ms"
         yield f"| {each.name} | {rate:,.0f} | {rate / base:.2f} | {cpu} | {single} |"
 
 
@@ -176,27 +152,47 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
     arguments = parser.parse_args()
-    assert set(_REWARDS) <= set(registry.BUILT_IN)
-    found = [Measured(name="in process, one thread")]
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        served: list[tuple[Measured, RewardClient, int]] = []
-        for workers in sorted({1, arguments.cores}):
-            server = stack.enter_context(
-                LocalServer(directory / f"{workers}.log", arguments=("--queues.workers", str(workers)))
-            )
-            client = stack.enter_context(RewardClient(server.address))
-            found.append(Measured(name=f"service, {workers} worker{'s' * (workers > 1)}"))
-            served.append((found[-1], client, server.pid))
-            client.score([wire_sample(0, *INNOCENTS["needs algebra"], "start")])  # the workers are warm
-            through(client, samples_of(256, seed=0))
-        for number in range(1, arguments.rounds + 1):
-            measure_in_process(found[0], samples_of(arguments.samples, seed=100 * number))
-            for place, (measured, client, pid) in enumerate(served, start=1):
-                seed = 100 * number + 2 * place
-                measure_service(measured, client, pid, samples_of(arguments.samples, seed=seed))
-                measure_singles(measured, client, samples_of(SINGLES, seed=seed + 1))
+        found = [Measured(name="in process, one thread", grade=in_process), over_http_server(stack)]
+        found += (served(stack, workers) for workers in sorted({1, arguments.cores}))
+        seeds = count()
+        for measured in found:
+            measured.grade(samples_of(256, next(seeds)))  # warms up
+        for _ in range(arguments.rounds):
+            for measured in found:
+                samples, singles = (samples_of(each, next(seeds)) for each in (arguments.samples, SINGLES))
+                measure(measured, samples, singles)
     print("\n".join(rows(found)))
+
+
+def over_http_server(stack: ExitStack) -> Measured:
+    url, pid = stack.enter_context(http_server())
+    session = stack.enter_context(httpx.Client())
+    executor = stack.enter_context(ThreadPoolExecutor(IN_FLIGHT))
+
+    def send(samples: Sequence[Sample]) -> Sequence[float]:
+        return over_http(session, url, samples)
+
+    return Measured(
+        name="HTTP and JSON, batches of 256",
+        grade=lambda samples: in_batches(send, executor, samples),
+        server=pid,
+    )
+
+
+def served(stack: ExitStack, workers: int) -> Measured:
+    directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    server = stack.enter_context(
+        LocalServer(directory / "server.log", arguments=("--queues.workers", str(workers)))
+    )
+    client = stack.enter_context(RewardClient(server.address))
+    client.score([wire_sample(0, *INNOCENTS["needs algebra"], "start")])  # the workers are warm
+
+    def send(samples: Sequence[Sample]) -> None:
+        failed = [each for each in client.score(samples) if not isinstance(each.result, Score)]
+        assert not failed, f"{len(failed)} have no score, the first: {failed[0]}"
+
+    return Measured(name=f"Assay, --queues.workers {workers}", grade=send, server=server.pid)
 
 
 if __name__ == "__main__":
