@@ -22,15 +22,26 @@ async def open_resources(config: ServerConfig, tasks: Mapping[str, str]) -> Asyn
     Raises:
         ConfigurationError: what installed rewards run in workers clashes, or is not installed.
     """
-    tasks = with_extra_tasks(tasks, installed_tasks())
     async with AsyncExitStack() as stack:
-        workers = await stack.enter_async_context(WorkerPool(tasks, SlowLine(config.queues.workers).turn))
-        workers.start(places(config.queues.workers))
+        workers = await stack.enter_async_context(open_workers(config.queues, tasks))
         slots = config.queues.programs
         sandbox = GuardedSandbox(LateSandbox(open_sandbox(config.sandbox_options(slots)), slots))
         stack.push_async_callback(sandbox.close)
         stack.push_async_callback(_end, asyncio.create_task(sandbox.watch(config.self_check_every_s)))
         yield Resources(workers=workers, sandbox=sandbox)
+
+
+@asynccontextmanager
+async def open_workers(queues: QueueConfig, tasks: Mapping[str, str]) -> AsyncGenerator[WorkerPool]:
+    """Start workers for these tasks and those of installed rewards, and kill them in the end.
+
+    Raises:
+        ConfigurationError: what installed rewards run in workers clashes, or is not installed.
+    """
+    tasks = with_extra_tasks(tasks, installed_tasks())
+    async with WorkerPool(tasks, SlowLine(queues.workers).turn) as workers:
+        workers.start(places(queues.workers))
+        yield workers
 
 
 def lanes_of(queues: QueueConfig) -> dict[CostClass, Lane]:

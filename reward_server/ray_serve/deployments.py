@@ -24,18 +24,15 @@ from reward_server.registry import (
     Resources,
     build,
     installed_extras,
-    installed_tasks,
-    with_extra_tasks,
     with_extras,
 )
+from reward_server.resources import open_workers
 from reward_server.sandboxes.guarded import GuardedSandbox
 from reward_server.sandboxes.late import LateSandbox
-from reward_server.scoring.spread import places
 from reward_server.server import running
 from reward_server.serving.listening import listen
 from reward_server.serving.stopping import Stop
 from reward_server.telemetry import configure
-from reward_server.workers.pool import WorkerPool
 from sandbox.api import Limits, Program, Run, SandboxError
 from sandbox.opening import open_sandbox
 
@@ -59,9 +56,7 @@ class Rewards:
     ) -> None:
         configure(config.log_format)
         async with AsyncExitStack() as opened:
-            tasks = with_extra_tasks(WORKER_TASKS, installed_tasks())
-            workers = await opened.enter_async_context(WorkerPool(tasks))
-            workers.start(places(config.queues.workers))
+            workers = await opened.enter_async_context(open_workers(config.queues, WORKER_TASKS))
             sandbox = RemoteSandbox(programs, config.queues.programs, patience_s)
             factories = with_extras(BUILT_IN, installed_extras())
             rewards = build(factories, Resources(workers=workers, sandbox=sandbox), config.scoring)
