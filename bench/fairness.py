@@ -33,7 +33,7 @@ from reward.v1 import reward_pb2 as pb
 
 from bench.grader_rows import hostile_rows
 from bench.grader_service import INNOCENTS, is_attack, wire_sample
-from bench.text_service import samples_of
+from bench.texts import samples_of
 from reward_client.api import CodeReference, RewardClientError, Sample
 from reward_client.channels import SERVICE
 from reward_client.client import RewardClient

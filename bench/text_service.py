@@ -10,7 +10,6 @@ All take turns.
 
 import argparse
 import os
-import random
 import statistics
 import tempfile
 import time
@@ -25,33 +24,13 @@ import httpx
 
 from bench.grader_service import INNOCENTS, wire_sample
 from bench.service_beside import IN_FLIGHT, cpu_seconds, http_server, in_batches, in_process, over_http
-from reward_client.api import Sample, Score, TextReference
+from bench.texts import samples_of
+from reward_client.api import Sample, Score
 from reward_client.client import RewardClient
 from reward_client.local import LocalServer
 
-REWARDS = ("ideation", "summary", "writing")
-GROUP = 4
 SINGLES = 100
 PARTS = ("caller", "server", "workers")
-_PLACES = (
-    "by the river",
-    "up the hill",
-    "in the old town",
-    "behind the mill",
-    "near the coast",
-    "at the fair",
-)
-_PEOPLE = ("the miller", "a teacher", "the pilot", "her brother", "an old farmer", "the doctor", "a clerk")
-_DEEDS = (
-    "had lost the key to the shed",
-    "watched how the rain came closer",
-    "asked who would repair the engine",
-    "sold bread and told long stories",
-    "wanted to leave before the evening",
-    "heard music that nobody else noticed",
-    "counted the boats and forgot the number",
-    "wrote a letter and never sent it",
-)
 
 
 @dataclass(kw_only=True)
@@ -72,42 +51,6 @@ class Measured:
         """Return the processes of each part."""
         server = set() if self.server is None else {self.server}
         return dict(zip(PARTS, ({os.getpid()}, server, set().union(*map(children_of, server))), strict=True))
-
-
-def text(words: int, chance: random.Random) -> str:
-    """Return a text of about so many words that resembles no other."""
-    sentences: list[str] = []
-    said = 0
-    while said < words:
-        who, what, where = chance.choice(_PEOPLE), chance.choice(_DEEDS), chance.choice(_PLACES)
-        sentence = f"{where} {who} {what} for {chance.randrange(2, 99)} days"
-        said += len(sentence.split())
-        sentences.append(sentence[0].upper() + sentence[1:] + ".")
-    return " ".join(sentences)
-
-
-def samples_of(number: int, seed: int) -> list[Sample]:
-    """Return groups of all three rewards, in turn."""
-    chance = random.Random(seed)
-    samples: list[Sample] = []
-    for group in range(-(-number // GROUP)):
-        reward = REWARDS[group % len(REWARDS)]
-        prompt = f"Tell what {chance.choice(_PEOPLE)} did {chance.choice(_PLACES)}."
-        reference = TextReference()
-        if reward == "summary":
-            reference = TextReference(reference=text(60, chance), source=text(600, chance))
-        samples += (
-            Sample(
-                sample_id=f"{group}-{member}",
-                reward=reward,
-                prompt=prompt,
-                completion=f"<reasoning>Short.</reasoning><answer>{text(300, chance)}</answer>",
-                reference=reference,
-                group_id=f"{seed}-{group}",
-            )
-            for member in range(GROUP)
-        )
-    return samples[:number]
 
 
 def children_of(pid: int) -> set[int]:

@@ -1,10 +1,12 @@
 """Samples whose right value is known before they are sent; true zeros are among them."""
 
 import math
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bench.chaos.extras import STALLING, VERSIONED
+from bench.texts import text
 from reward_client.api import (
     BooleanReference,
     ChoiceReference,
@@ -12,7 +14,13 @@ from reward_client.api import (
     MathReference,
     Reference,
     Sample,
+    TextReference,
 )
+from reward_server import api
+from reward_server.api import Reward
+from reward_server.rewards.ideation import IdeationReward
+from reward_server.rewards.summary import SummaryReward
+from reward_server.rewards.writing import WritingReward
 
 FORMAT_ONLY = 0.2  # the gate is open and the answer is wrong
 RIGHT = 1.0
@@ -68,6 +76,40 @@ PROGRAMS = (
     Kind(reward="code", answer=program("n + n"), reference=DOUBLE, value=RIGHT),
     Kind(reward="code", answer=program("n - n"), reference=DOUBLE, value=FORMAT_ONLY),
 )
+
+
+def text_kinds(reward: Reward) -> tuple[Kind, ...]:
+    """Two texts, and what this process gives them: enough in a batch for some to go to workers."""
+    chance = random.Random(reward.info.name)
+    wanted, source = text(40, chance), text(200, chance)
+    kinds: list[Kind] = []
+    for _ in range(2):
+        answer = text(150, chance)
+        grade = reward.grade(
+            api.Sample(
+                sample_id="",
+                reward=reward.info.name,
+                prompt="",
+                completion="",
+                reference=api.TextReference(reference=wanted, source=source),
+            ),
+            answer,
+        )
+        assert isinstance(grade, api.Grade)
+        kinds.append(
+            Kind(
+                reward=reward.info.name,
+                answer=answer,
+                reference=TextReference(reference=wanted, source=source),
+                value=FORMAT_ONLY + (RIGHT - FORMAT_ONLY) * grade.value,
+            )
+        )
+    return tuple(kinds)
+
+
+TEXTS = tuple(
+    kind for reward in (IdeationReward(), SummaryReward(), WritingReward()) for kind in text_kinds(reward)
+)
 # These get no score at all: a failure is right, and any score is wrong.
 NO_SCORE = math.nan
 STALLED = tuple(
@@ -78,7 +120,7 @@ STALLED = tuple(
 
 def mixed(*, code: bool) -> Sequence[Kind]:
     """Return what one batch is made of."""
-    return (*ON_THE_SPOT, *ON_THE_SPOT, *ALGEBRA, *(PROGRAMS if code else ()))
+    return (*ON_THE_SPOT, *ON_THE_SPOT, *TEXTS, *ALGEBRA, *(PROGRAMS if code else ()))
 
 
 def numbered(kinds: Iterable[Kind], prefix: str) -> dict[str, Kind]:
