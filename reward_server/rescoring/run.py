@@ -101,6 +101,7 @@ async def _scorer(settings: config.ServerConfig, stack: AsyncExitStack) -> Score
     factories = registry.with_extras(registry.BUILT_IN, registry.installed_extras())
     resources = await stack.enter_async_context(open_resources(settings, registry.WORKER_TASKS))
     queues = settings.queues
+    spread = await stack.enter_async_context(Spread(resources.workers, queues.workers))
     return Scorer(
         registry.build(factories, resources, settings.scoring),
         scoring=settings.scoring,
@@ -108,7 +109,7 @@ async def _scorer(settings: config.ServerConfig, stack: AsyncExitStack) -> Score
         cache=ScoreCache(settings.cache_entries),
         flights=await stack.enter_async_context(Flights()),
         on_defect=log_defect,
-        spread=await stack.enter_async_context(Spread(resources.workers, queues.workers)),
+        spread=spread,
     )
 
 

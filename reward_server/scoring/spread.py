@@ -2,8 +2,8 @@
 
 A reward that takes about a millisecond grades on the spot where that is all there is to do. In
 a long call, or right after another such sample, it goes to the workers instead: several in one
-message, for a journey costs as much as a short text. Nothing depends on it but time: what a
-worker cannot grade is graded on the spot after all.
+message, for every message has its price. Nothing depends on it but time: what a worker cannot
+grade is graded on the spot after all.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from reward_server.workers.frames import FrameError
 from reward_server.workers.grading import Packed, pack, unpack
 from reward_server.workers.pool import WorkerPool
 
-# Together some milliseconds of work, after which algebra that waits for a worker has its turn.
+# Together as much work as a quick question of algebra at most, so that one waits no longer for a worker.
 CHUNK_SAMPLES = 32
 CHUNK_ANSWER_CHARS = 24_000
 # A character is twelve bytes of JSON at most: what is larger might not fit into a message.
@@ -30,6 +30,9 @@ CHUNK_CHARS = 80_000
 CPU_SECONDS = 0.25
 # Who sends one sample after the other needs longer for the next; work that waits needs less.
 RECENTLY_S = 0.0005
+
+# What came back for a sample: its grade as JSON, None where the worker could not grade it, or why it failed.
+_Found = Sequence[Any] | GradingError | None
 
 
 def places(workers: int) -> int:
@@ -47,7 +50,7 @@ def samples_in_flight(workers: int) -> int:
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class _Piece:
-    """A sample on its way. `found` is what came back, None where the worker could not grade it."""
+    """A sample on its way."""
 
     task: str
     packed: Packed
@@ -64,7 +67,7 @@ class Spread:
         self._workers = pool
         self._free = places(workers)
         self._waiting: deque[_Piece] = deque()
-        self._running: set[asyncio.Task[list[Sequence[Any] | GradingError | None]]] = set()
+        self._running: set[asyncio.Task[list[_Found]]] = set()
         self._will_send = False
         self._spot_ended = float("-inf")
 
@@ -134,7 +137,7 @@ class Spread:
             chunk.append(self._waiting.popleft())
         return chunk
 
-    async def _run(self, chunk: Sequence[_Piece]) -> list[Sequence[Any] | GradingError | None]:
+    async def _run(self, chunk: Sequence[_Piece]) -> list[_Found]:
         try:
             return await self._workers.run(
                 chunk[0].task,
@@ -150,14 +153,14 @@ class Spread:
             # One of them is at fault, and the others must not pay for it.
             return [found for piece in chunk for found in await self._run([piece])]
 
-    def _settle(
-        self, run: "asyncio.Task[list[Sequence[Any] | GradingError | None]]", chunk: Sequence[_Piece]
-    ) -> None:
+    def _settle(self, run: asyncio.Task[list[_Found]], chunk: Sequence[_Piece]) -> None:
         """Send the next message, and tell the samples of this one what came of it."""
         self._running.discard(run)
+        if run.cancelled():  # at the end, when nobody waits any more
+            return
         self._free += 1
         self._send()
-        error = asyncio.CancelledError() if run.cancelled() else run.exception()
+        error = run.exception()
         results = [error] * len(chunk) if error is not None else run.result()
         for piece, found in zip(chunk, results, strict=True):
             if piece.found.done():

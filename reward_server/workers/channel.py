@@ -21,6 +21,7 @@ class Channel(asyncio.Protocol):
         self._received = bytearray()
         self._answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self.is_gone = False
+        """Whether the other end is closed, or ours."""
 
     @classmethod
     async def open(cls, ours: socket.socket, name: str) -> Self:
@@ -32,9 +33,9 @@ class Channel(asyncio.Protocol):
         """Send a frame and return the answer to come, which raises `GraderLostError` if none will."""
         self._answer = asyncio.get_running_loop().create_future()
         if self.is_gone:
-            self._answer.set_exception(GraderLostError(f"{self._name} died"))
-        elif self._transport is not None:
-            self._transport.write(frame)
+            self._fail("died")
+        else:
+            self._connected.write(frame)
         return self._answer
 
     async def first(self) -> dict[str, Any]:
@@ -47,8 +48,7 @@ class Channel(asyncio.Protocol):
 
     def close(self) -> None:
         """Let go of the other end."""
-        if self._transport is not None:
-            self._transport.close()
+        self._connected.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -58,14 +58,20 @@ class Channel(asyncio.Protocol):
         try:
             answer = self._whole_frame()
         except frames.FrameError as error:
-            self._end(GraderLostError(f"{self._name} broke the protocol: {error}"))
-            self.close()
+            self._fail(f"broke the protocol: {error}")
+            self._connected.pause_reading()  # it is alive, and will be killed
             return
         if answer is not None and not self._answer.done():
             self._answer.set_result(answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end(GraderLostError(f"{self._name} died"))
+        self.is_gone = True
+        self._fail("died")
+
+    @property
+    def _connected(self) -> asyncio.Transport:
+        assert self._transport is not None  # `open` returns when there is one
+        return self._transport
 
     def _whole_frame(self) -> dict[str, Any] | None:
         if len(self._received) < frames.HEADER.size:
@@ -77,8 +83,7 @@ class Channel(asyncio.Protocol):
         del self._received[:end]
         return frames.decode(body)
 
-    def _end(self, error: GraderLostError) -> None:
-        self.is_gone = True
+    def _fail(self, why: str) -> None:
         if not self._answer.done():
-            self._answer.set_exception(error)
+            self._answer.set_exception(GraderLostError(f"{self._name} {why}"))
             self._answer.exception()  # whoever asked may have left

@@ -9,7 +9,7 @@ TASKS = {
     for name in (
         *("echo", "pid", "parent", "spin", "spin_in_c", "sleep", "fill_memory", "fail", "die", "die_once"),
         *("spin_for", "spin_and_die_once"),
-        *("shout", "write_file", "process_limit", "environment", "too_much"),
+        *("shout", "write_file", "process_limit", "environment", "too_much", "garble"),
     )
 }
 

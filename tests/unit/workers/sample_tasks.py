@@ -1,9 +1,11 @@
 """Tasks that the pool's tests run in real children."""
 
+import contextlib
 import math
 import os
 import resource
 import signal
+import stat
 import time
 from pathlib import Path
 from typing import Any
@@ -88,3 +90,12 @@ def environment(_: Any) -> list[str]:
 
 def too_much(_: Any) -> str:
     return "x" * (2 << 20)
+
+
+def garble(_: Any) -> None:
+    """Write what is no frame down every socket, and live on."""
+    for descriptor in range(64):
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                os.write(descriptor, b"\xff" * 64)
+    time.sleep(3600)

@@ -173,6 +173,18 @@ async def test_a_result_over_the_frame_limit_costs_the_worker_and_not_the_parent
         await pool.run("too_much", None, cpu_seconds=1)
 
 
+async def test_a_worker_that_breaks_the_protocol_is_killed_and_replaced(pool: WorkerPool) -> None:
+    before = processes_below_this_one()
+    with pytest.raises(GraderLostError, match="broke the protocol: frame of 4294967295 bytes"):
+        await pool.run("garble", None, cpu_seconds=1)
+
+    assert await pool.run("echo", "alive", cpu_seconds=1) == "alive"
+    async with asyncio.timeout(10.0):
+        while len(now := processes_below_this_one()) != len(before):
+            await asyncio.sleep(0.05)
+    assert len(now - before) == 2
+
+
 async def test_an_unknown_task_is_named_with_those_known(pool: WorkerPool) -> None:
     with pytest.raises(KeyError, match=r"no task 'nope'; known: .*'echo'"):
         await pool.run("nope", None, cpu_seconds=1)
