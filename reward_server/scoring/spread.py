@@ -26,8 +26,9 @@ CHUNK_SAMPLES = 32
 CHUNK_ANSWER_CHARS = 24_000
 # A character is twelve bytes of JSON at most: what is larger might not fit into a message.
 CHUNK_CHARS = 80_000
-# Many times what a chunk takes: whoever needs it is at fault.
-CPU_SECONDS = 0.25
+# Many times what a message and a sample in it take: whoever needs more is at fault.
+MESSAGE_CPU_S = 0.2
+SAMPLE_CPU_S = 0.05
 # Who sends one sample after the other needs longer for the next; work that waits needs less.
 RECENTLY_S = 0.0005
 
@@ -138,12 +139,13 @@ class Spread:
         return chunk
 
     async def _run(self, chunk: Sequence[_Piece]) -> list[_Found]:
+        budget_s = MESSAGE_CPU_S + SAMPLE_CPU_S * len(chunk)
         try:
             return await self._workers.run(
                 chunk[0].task,
                 [piece.packed.content for piece in chunk],
-                cpu_seconds=CPU_SECONDS,
-                quick_cpu_seconds=CPU_SECONDS,
+                cpu_seconds=budget_s,
+                quick_cpu_seconds=budget_s,  # none of it is slow: it would hold up the others once more
             )
         except (GraderLostError, FrameError):
             return [None] * len(chunk)

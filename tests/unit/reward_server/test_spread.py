@@ -143,6 +143,15 @@ async def test_who_uses_up_the_budget_fails_alone(spread: Spread) -> None:
     assert [each.verdict for each in found if isinstance(each, Grade)] == [Verdict.QUALITY] * 3
 
 
+async def test_a_message_may_take_as_long_as_its_samples_together(pool: WorkerPool, spread: Spread) -> None:
+    work = (elsewhere(spread, f"work/{number}") for number in range(spreading.CHUNK_SAMPLES))  # of 10 ms each
+
+    found = await asyncio.gather(*work)
+
+    assert len(found) == spreading.CHUNK_SAMPLES
+    assert pool.usage.restarts == {}
+
+
 async def test_where_workers_die_the_samples_are_graded_on_the_spot(spread: Spread) -> None:
     reward = Telling(os.getpid())
     found = await asyncio.gather(*(elsewhere(spread, each, reward) for each in ("a", "die", "b")))
