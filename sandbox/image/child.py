@@ -19,6 +19,7 @@ copy, and these copies are most of a program's time. Hence as few objects as pos
 
 import os
 import resource
+import signal
 import sys
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -41,6 +42,11 @@ class Powers(NamedTuple):
     uid: int  # of programs
     null_fd: int
     syscalls: Filter
+    unusual: tuple[int, ...]  # signals that whoever started the server ignores or blocks
+
+
+# Python's own choice.
+_USUALLY_IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 def prepare(uid: int) -> Powers:
@@ -54,7 +60,13 @@ def prepare(uid: int) -> Powers:
             resource.setrlimit(name, (0, 0))
         except ValueError:  # gVisor refuses limits of what it does not have
             continue
-    return Powers(uid, os.open("/dev/null", os.O_RDWR), Filter())
+    return Powers(uid, os.open("/dev/null", os.O_RDWR), Filter(), _unusual_signals())
+
+
+def _unusual_signals() -> tuple[int, ...]:
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    ignored = (each for each in signal.valid_signals() if signal.getsignal(each) is signal.SIG_IGN)
+    return tuple(int(each) for each in {*ignored, *blocked}.difference(_USUALLY_IGNORED))
 
 
 def run(request: Request, body: memoryview, result_fd: int, powers: Powers) -> None:
@@ -77,6 +89,11 @@ def run(request: Request, body: memoryview, result_fd: int, powers: Powers) -> N
 
 def _give_up_power(request: Request, powers: Powers) -> None:
     uid = powers.uid
+    # The supervisor keeps them: it must survive what the server does.
+    for number in powers.unusual:
+        usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, usual)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (number,))
     os.closerange(RESULT_FD + 1, MAX_FILES)
     cpu_seconds = request.cpu_ms // 1000 + 2  # a backstop: the supervisor's clock decides
     resource.setrlimit(resource.RLIMIT_AS, (request.memory_bytes, request.memory_bytes))

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,41 @@ async def test_equal_programs_see_equal_hashes_random_numbers_and_environment(sa
 
     assert len({repr(run.results) for run in runs}) == 1
     assert runs[0].results[0].data[2:] == [{}, ("UTC", "UTC")]
+
+
+async def test_programs_find_the_usual_signals_however_the_server_was_started(options: SandboxOptions):
+    """A script that starts it in the background ignores interrupts for it, `nohup` hangups; some block some."""
+    program = Program(
+        source="import signal\ndef f(): return [[int(n), str(signal.getsignal(n))] for n in range(1, 32)]\n"
+        "def g(): return [int(n) for n in signal.pthread_sigmask(signal.SIG_BLOCK, ())]",
+        calls=("f()", "g()"),
+    )
+    found: list[object] = []
+    inherited = {
+        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+    }
+    for unusual in (False, True):
+        if unusual:
+            for number in inherited:
+                signal.signal(number, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+        try:
+            box = await open_sandbox(options)
+        finally:
+            for number, handler in inherited.items():
+                signal.signal(number, handler)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR2})
+        try:
+            run = await box.run(program, LIMITS)
+        finally:
+            await box.close()
+        found.append([result.data for result in run.results if isinstance(result, Value)])
+
+    assert found[0] == found[1]
+    assert isinstance(found[0], list)
+    handlers, blocked = found[0]
+    assert "default_int_handler" in dict(handlers)[signal.SIGINT]
+    assert blocked == []
 
 
 async def test_the_host_chooses_the_hash_seed_and_containers_agree_on_it(options: SandboxOptions):
