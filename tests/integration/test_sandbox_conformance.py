@@ -107,7 +107,7 @@ async def test_equal_programs_see_equal_hashes_random_numbers_and_environment(sa
 
 
 async def test_programs_find_the_usual_signals_however_the_server_was_started(options: SandboxOptions):
-    """A script that starts it in the background ignores interrupts for it, `nohup` hangups; some block some."""
+    """Started in the background by a script it ignores interrupts, by `nohup` hangups; some block signals."""
     program = Program(
         source="import signal\ndef f(): return [[int(n), str(signal.getsignal(n))] for n in range(1, 32)]\n"
         "def g(): return [int(n) for n in signal.pthread_sigmask(signal.SIG_BLOCK, ())]",
