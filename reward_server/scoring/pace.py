@@ -4,7 +4,8 @@ A call is short until it has worked for a slice of CPU time. From then on it is 
 only in its turn, and all long calls together have one. Between two slices the loop breathes:
 for as many of its turns as it takes to bring a message in and an answer out, and, while short
 calls are about, until they are answered, within bounds. So a short call waits for one slice of
-one long call, however many there are and however many turns it needs.
+one long call, however many there are and however many turns it needs. After its first slice a
+call gives the loop its turns but no time: it may need little more, and nobody else may come.
 
 Where there are no short calls, a long one keeps its turn for a stretch of slices. So ordinary
 batches are answered one after the other, and their caller reads the first while the next is

@@ -62,6 +62,27 @@ def test_a_long_call_sleeps_between_slices_while_short_ones_are_about() -> None:
     assert timers_of(work) > 0
 
 
+def test_a_call_does_not_sleep_after_its_first_slice_but_lets_others_go_on() -> None:
+    went_on: list[str] = []
+
+    async def other() -> None:
+        went_on.append("other")
+
+    async def work() -> None:
+        turnstile = Turnstile()
+        with turnstile.pace(Caller()):
+            pass  # a short call, just answered, and there may be no other
+        with turnstile.pace(Caller()) as pace:
+            work_for(2 * SLICE_S)
+            going_on = asyncio.create_task(other())
+            await pace.rest()
+            went_on.append("itself")
+        await going_on
+
+    assert timers_of(work) == 0
+    assert went_on == ["other", "itself"]
+
+
 def test_slices_are_short_while_short_calls_are_about() -> None:
     async def slice_s(turnstile: Turnstile) -> float:
         with turnstile.pace(Caller()) as pace:
