@@ -67,7 +67,8 @@ class Spread:
     def __init__(self, pool: WorkerPool, workers: int) -> None:
         self._workers = pool
         self._free = places(workers)
-        self._waiting: deque[_Piece] = deque()
+        # By family, the first to come first: siblings share a prompt or a document, to be read once.
+        self._waiting: dict[object, deque[_Piece]] = {}
         self._running: set[asyncio.Task[list[_Found]]] = set()
         self._will_send = False
         self._spot_ended = float("-inf")
@@ -102,7 +103,8 @@ class Spread:
 
     async def _grade(self, reward: Reward, sample: Sample, answer: str, piece: _Piece) -> Grade:
         asked = time.perf_counter()
-        self._waiting.append(piece)
+        family = (sample.reward, sample.group_id) if sample.group_id else piece
+        self._waiting.setdefault(family, deque()).append(piece)
         if not self._will_send:
             self._will_send = True  # in the next turn: what takes off in this one travels together
             asyncio.get_running_loop().call_soon(self._send)
@@ -126,16 +128,18 @@ class Spread:
         chunk: list[_Piece] = []
         chars = answer_chars = 0
         while self._waiting and len(chunk) < CHUNK_SAMPLES:
-            piece = self._waiting[0]
-            if piece.found.done():  # given up
-                self._waiting.popleft()
-                continue
-            chars += piece.packed.chars
-            answer_chars += piece.answer_chars
-            full = chars > CHUNK_CHARS or answer_chars > CHUNK_ANSWER_CHARS
-            if chunk and (full or piece.task != chunk[0].task):
-                break
-            chunk.append(self._waiting.popleft())
+            family, pieces = next(iter(self._waiting.items()))
+            piece = pieces[0]
+            if not piece.found.done():  # then it was not given up
+                chars += piece.packed.chars
+                answer_chars += piece.answer_chars
+                full = chars > CHUNK_CHARS or answer_chars > CHUNK_ANSWER_CHARS
+                if chunk and (full or piece.task != chunk[0].task):
+                    break
+                chunk.append(piece)
+            pieces.popleft()
+            if not pieces:
+                del self._waiting[family]
         return chunk
 
     async def _run(self, chunk: Sequence[_Piece]) -> list[_Found]:

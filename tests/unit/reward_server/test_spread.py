@@ -1,6 +1,7 @@
 """Inline work in workers: the same grades, told from the same errors, and nobody pays for a neighbour."""
 
 import asyncio
+import dataclasses
 import json
 import os
 from collections.abc import AsyncGenerator, Awaitable
@@ -53,6 +54,19 @@ def elsewhere(spread: Spread, answer: str, reward: Telling | None = None, **part
     return work
 
 
+def messages_of(pool: WorkerPool) -> list[list[str]]:
+    """Return a list that gets the answers of each message from now on."""
+    messages: list[list[str]] = []
+    run = pool.run
+
+    async def told(task: str, payload: list[list[str]], **budget: float) -> object:
+        messages.append([piece[2] for piece in payload])
+        return await run(task, payload, **budget)
+
+    pool.run = told  # type: ignore[method-assign, assignment]
+    return messages
+
+
 def text_rows() -> list[tuple[Sample, str]]:
     """Return every text of the tables, honest and hostile, with its reward."""
     found: list[tuple[Sample, str]] = []
@@ -101,14 +115,7 @@ async def test_after_a_while_a_sample_is_alone_again(spread: Spread) -> None:
 async def test_many_samples_travel_together_and_come_back_each_to_its_own(
     pool: WorkerPool, spread: Spread
 ) -> None:
-    sent: list[int] = []
-    run = pool.run
-
-    async def counted(task: str, payload: list[object], **budget: float) -> object:
-        sent.append(len(payload))
-        return await run(task, payload, **budget)
-
-    pool.run = counted  # type: ignore[method-assign, assignment]
+    sent = messages_of(pool)
     answers = ("first words of a story", "other words, and more of them", "none of these")
     reward = TEXTS["writing"]
 
@@ -116,8 +123,20 @@ async def test_many_samples_travel_together_and_come_back_each_to_its_own(
         *(spread.grade(reward, sample(each, reward="writing"), each, alone=False) for each in answers)  # type: ignore[arg-type]
     )
 
-    assert sent == [3]
+    assert sent == [list(answers)]
     assert there == [reward.grade(sample(each, reward="writing"), each) for each in answers]
+
+
+async def test_siblings_travel_together_though_calls_take_turns(pool: WorkerPool, spread: Spread) -> None:
+    sent = messages_of(pool)
+    order = [f"{group}/{member}" for member in range(4) for group in ("a", "b", "")]  # "" is no group
+    reward = Telling()
+    samples = [dataclasses.replace(sample(each), group_id=each.partition("/")[0]) for each in order]
+
+    work = (spread.grade(reward, each, each.sample_id, alone=False) for each in samples)
+    await asyncio.gather(*work)  # type: ignore[arg-type]
+
+    assert sent == [["a/0", "a/1", "a/2", "a/3", "b/0", "b/1", "b/2", "b/3", "/0", "/1", "/2", "/3"]]
 
 
 async def test_what_the_reward_raises_is_raised_by_the_reward_itself(spread: Spread) -> None:
