@@ -30,8 +30,9 @@ WRITES = (
     r"os\.rename checkpoints/actor/2\.[^/]* -> checkpoints/actor/2$",  # the first checkpoint
     r"os\.rename evals/sampled/step-000002\.json\.part",  # an evaluation while training
     r"os\.rename evals/step-000004\.json\.part",
-    r"os\.rename checkpoints/actor/4\.[^/]*/optimizer_state",  # half a checkpoint
-    r"open checkpoints/actor/6\.[^/]*/commit_success",  # the last one
+    # Not of step 4: it goes to disk beside the run, and may have been whole before the kill above.
+    r"os\.rename checkpoints/actor/6\.[^/]*/optimizer_state",  # half a checkpoint
+    r"open checkpoints/actor/6\.[^/]*/commit_success",  # all of it but its mark
     r"open lora/adapter_config\.json",
     r"os\.rename evals/after\.json\.part",
     r"os\.rename summary\.json\.part",
