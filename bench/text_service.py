@@ -22,7 +22,7 @@ from pathlib import Path
 
 import httpx
 
-from bench.grader_service import INNOCENTS, wire_sample
+from bench.grader_service import INNOCENTS, children, wire_sample
 from bench.service_beside import IN_FLIGHT, cpu_seconds, http_server, in_batches, in_process, over_http
 from bench.texts import samples_of
 from reward_client.api import Sample, Score
@@ -50,16 +50,7 @@ class Measured:
     def parts(self) -> dict[str, set[int]]:
         """Return the processes of each part."""
         server = set() if self.server is None else {self.server}
-        return dict(zip(PARTS, ({os.getpid()}, server, set().union(*map(children_of, server))), strict=True))
-
-
-def children_of(pid: int) -> set[int]:
-    """Return all processes below one."""
-    below: set[int] = set()
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            below |= {int(child)} | children_of(int(child))
-    return below
+        return dict(zip(PARTS, ({os.getpid()}, server, set().union(*map(children, server))), strict=True))
 
 
 def measure(measured: Measured, samples: Sequence[Sample], singles: Sequence[Sample]) -> None:
